@@ -1,0 +1,1 @@
+"""What crosses a process boundary: the shapes of datasets, jobs, results and problems. No torch, no database."""
