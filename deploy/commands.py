@@ -1,0 +1,58 @@
+"""The system's processes, one table: `ntkd up`, the container files and the tests run these command lines."""
+
+import os
+import sys
+from pathlib import Path
+
+from contracts.settings import Settings
+from deploy import hardware
+from deploy.processes import Command
+
+ROOT = Path(__file__).parents[1]  # children run here: `-m` would prefer a folder `api` of the user's own
+GRACE = 30.0
+
+
+def arguments(host: str, port: int) -> dict[str, tuple[str, ...]]:
+    """Of each process, the arguments after `python`."""
+    uvicorn = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "10")
+    celery = ("-P", "prefork", "-c", "1", "--without-gossip", "--without-mingle")
+    return {
+        "migrate": ("-m", "alembic", "-c", "migrations/alembic.ini", "upgrade", "head"),
+        "api": ("-m", "uvicorn", "api.app:app", *uvicorn),
+        "worker": ("-m", "celery", "-A", "worker.app", "worker", *celery),
+        "sweeper": ("-m", "worker.sweeper"),
+    }
+
+
+WORKER_ENV = {"REMAP_SIGTERM": "SIGQUIT"}  # SIGTERM then ends a running part early instead of waiting for it
+
+
+def commands(settings: Settings, log_dir: Path | None = None) -> list[Command]:
+    """The API, the workers and the sweeper; `log_dir` takes their output, which else goes to the terminal."""
+    table = arguments(settings.host, settings.port)
+    shared = environment(settings)
+
+    def command(name: str, arguments: tuple[str, ...], env: dict[str, str]) -> Command:
+        log = None if log_dir is None else log_dir / f"{name}.log"
+        return Command(name, (sys.executable, *arguments), env, grace=GRACE, cwd=ROOT, log=log)
+
+    workers = []
+    devices = hardware.worker_devices(settings)
+    for number, device in enumerate(devices, start=1):
+        name = f"worker-{number}"
+        named = (*table["worker"], "--hostname", f"{name}@%h", "--loglevel", settings.log_level)
+        workers.append(command(name, named, shared | _worker_environment(device, len(devices))))
+    return [command("api", table["api"], shared), *workers, command("sweeper", table["sweeper"], shared)]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """This process's environment with every setting in it, paths made absolute."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    absolute = {name: value.absolute() if isinstance(value, Path) else value for name, value in values.items()}
+    return os.environ | {f"NTKD_{name.upper()}": str(value) for name, value in absolute.items() if value is not None}
+
+
+def _worker_environment(device: str, workers: int) -> dict[str, str]:
+    """A worker's device, and its share of the cores for the threads of its linear algebra."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, hardware.cores() // workers))
+    return {"NTKD_DEVICE": device, "OMP_NUM_THREADS": threads, **WORKER_ENV}
