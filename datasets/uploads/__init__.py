@@ -1,0 +1,1 @@
+"""Uploads: npy, npz, csv and IDX, read as streams."""
