@@ -84,7 +84,7 @@ UNREADABLE_UPLOAD = Kind(
     "unreadable-upload",
     422,
     "The uploaded file cannot be read",
-    "The file is not what its name or header says, holds values that are not finite, or holds objects; nothing of it was kept.",
+    "The file is not what its name or header says, or holds objects or values that are not finite; nothing was kept.",
 )
 TOO_LARGE = Kind(
     "too-large",
@@ -102,7 +102,8 @@ NOT_ACCEPTABLE = Kind(
     "not-acceptable",
     406,
     "None of the accepted formats is on offer",
-    "Arrays come as application/x-npy, application/vnd.safetensors, application/vnd.apache.arrow.stream or application/json.",
+    "Arrays come as application/x-npy, application/vnd.safetensors, application/vnd.apache.arrow.stream "
+    "or application/json.",
 )
 CONFLICT = Kind(
     "conflict",

@@ -1,0 +1,1 @@
+"""PostgreSQL, and the only room that speaks SQL: datasets, arrays as tiles, and the state machine of jobs."""

@@ -1,0 +1,37 @@
+"""What every kind of computation tells the rest of the house. The registry of kinds is `contracts/registry.py`."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.plan import Plan, References
+from contracts.settings import Settings
+
+
+class Asked(BaseModel):
+    """A value that a client sends: nothing is coerced, nothing unknown is passed over, no number is NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Spec(Asked, ABC):
+    """What a client asks of one kind of job; its JSON, made explicit, is the job's identity."""
+
+    kind: ClassVar[str]
+
+    def datasets(self) -> dict[str, str]:
+        """Datasets that the spec names: JSON pointer → id."""
+        return {}
+
+    def jobs(self) -> dict[str, str]:
+        """Jobs whose result the spec needs: JSON pointer → id."""
+        return {}
+
+    def explicit(self) -> dict[str, Any]:
+        """The spec as JSON with every default filled in."""
+        return self.model_dump(mode="json")
+
+    @abstractmethod
+    def plan(self, references: References, limits: Settings) -> Plan:
+        """Arrays, parts and cost; raises ProblemError naming the field that does not fit what it refers to."""

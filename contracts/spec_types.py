@@ -1,0 +1,18 @@
+"""Field types that several specs share."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, Strict
+
+DType = Literal["float64", "float32"]
+DatasetId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="id of a dataset, as POST /v1/datasets gives it",
+        examples=["5f0c1d9e8b7a4f6350c1d9e8b7a4f635"],
+    ),
+]
+# JSON has no UUIDs: a string that spells one is meant.
+JobId = Annotated[UUID, Strict(False), Field(description="id of a job")]

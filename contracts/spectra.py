@@ -1,0 +1,66 @@
+"""Spectrum jobs: eigenvalues of a stored Gram matrix over N, the λ of the paper's Π (Section 5)."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from contracts.kinds import Spec
+from contracts.plan import SECONDS_PER_FLOP, ArrayPlan, PartPlan, Plan, References, check_limits
+from contracts.problems import INVALID_REQUEST
+from contracts.settings import Settings
+from contracts.spec_types import JobId
+
+TILE = 512
+# Products with the matrix that a block Krylov iteration is expected to take, and columns beyond `top` that it carries.
+EXPECTED_PASSES, EXTRA_COLUMNS, BASIS_BLOCKS = 12, 8, 8
+# Reading a stored matrix once costs about this much, beside which the products do not show.
+SECONDS_PER_READ_BYTE = 1 / 500e6
+
+
+class SpectrumSpec(Spec):
+    """Eigenvalues of K/N in falling order, for the symmetric array K of a kernel job, with eigenvectors where asked."""
+
+    kind: ClassVar[str] = "spectra"
+
+    kernel: JobId = Field(description="the kernel job; it may still be running")
+    array: str = Field("ntk", description="which of its arrays")
+    top: int | None = Field(None, ge=1, description="only the largest so many eigenvalues; null: all of them")
+    vectors: bool = Field(False, description="store the eigenvectors too")
+
+    def jobs(self) -> dict[str, str]:
+        return {"/kernel": str(self.kernel)}
+
+    def plan(self, references: References, limits: Settings) -> Plan:
+        matrix = self._matrix(references)
+        n = matrix.rows
+        if self.top is not None and self.top > n:
+            raise INVALID_REQUEST.error(f"top must be at most the number of points, {n}.", "/top")
+        count = n if self.top is None else self.top
+        arrays = [ArrayPlan("eigenvalues", (count,), "float64", TILE * TILE, 1)]
+        if self.vectors:
+            arrays.append(ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE))
+            arrays.append(ArrayPlan("residuals", (count,), "float64", TILE * TILE, 1))
+        seconds, memory = self._full_cost(n) if self.top is None else self._top_cost(n, matrix.stored_bytes)
+        return check_limits(Plan(tuple(arrays), (PartPlan({}, count),), "eigenvalues", seconds, memory), limits)
+
+    def _matrix(self, references: References) -> ArrayPlan:
+        arrays = references.jobs[str(self.kernel)]
+        if self.array not in arrays:
+            named = ", ".join(sorted(arrays))
+            raise INVALID_REQUEST.error(f"The job has no array {self.array!r}; it has {named}.", "/array")
+        if not arrays[self.array].symmetric:
+            raise INVALID_REQUEST.error(
+                "A spectrum needs a Gram matrix; the array of this job is not symmetric.", "/kernel"
+            )
+        return arrays[self.array]
+
+    def _full_cost(self, n: int) -> tuple[float, int]:
+        """LAPACK's divide and conquer: 4/3 n³ flops to tridiagonal form at half speed, 4 n³ more for the vectors."""
+        flops = (8 / 3 + (4 if self.vectors else 0)) * n**3
+        return flops * SECONDS_PER_FLOP, 8 * n * n * (4 if self.vectors else 2)
+
+    def _top_cost(self, n: int, stored_bytes: int) -> tuple[float, int]:
+        assert self.top is not None
+        width = self.top + EXTRA_COLUMNS
+        seconds = EXPECTED_PASSES * (stored_bytes * SECONDS_PER_READ_BYTE + 2 * n * n * width * SECONDS_PER_FLOP)
+        return seconds, 8 * n * (2 * BASIS_BLOCKS * width + 2 * TILE)

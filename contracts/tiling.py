@@ -1,0 +1,66 @@
+"""How a kernel matrix is cut: storage tiles, and parts that are square blocks of tiles."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from contracts.plan import ITEM_BYTES, SECONDS_PER_ENTRY_AND_LAYER, SECONDS_PER_FLOP
+
+# A part is well under a quarter of a lease, and long enough that its two transactions do not show.
+PART_SECONDS = 1.0
+LARGEST_TILE, SMALLEST_TILE, LARGEST_PART = 512, 32, 2048
+# Above this many points a smaller tile keeps a streamed row panel at 32 MiB.
+WIDE = 16_384
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows [row, row_end) × columns [col, col_end) of a matrix."""
+
+    row: int
+    row_end: int
+    col: int
+    col_end: int
+
+    @property
+    def entries(self) -> int:
+        return (self.row_end - self.row) * (self.col_end - self.col)
+
+    def cut(self, size: int, *, upper: bool) -> Iterator["Block"]:
+        """Square pieces of `size`, row by row; `upper`: only those on and above the matrix's diagonal."""
+        for row in range(self.row, self.row_end, size):
+            for col in range(max(self.col, row) if upper else self.col, self.col_end, size):
+                yield Block(row, min(row + size, self.row_end), col, min(col + size, self.col_end))
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Side of a storage tile and of a part, in entries; the part's is a multiple of the tile's."""
+
+    tile: int
+    part: int
+    entry_seconds: float
+    part_bytes: int
+
+
+def tiling(points: int, dimension: int, layers: int, kernels: int, dtype: str, memory_bytes: int) -> Tiling:
+    """The largest tiles and parts that keep to the time of a part and to a quarter of the worker's memory.
+
+    points: the longer side of the matrix; dimension: n_0; layers: L; kernels: matrices computed at once.
+    """
+    entry_seconds = 2 * dimension * SECONDS_PER_FLOP + layers * SECONDS_PER_ENTRY_AND_LAYER
+    item = ITEM_BYTES[dtype]
+
+    def bytes_at(side: int) -> int:
+        # Two row panels as read and as scaled; the results; a dozen temporaries of one tile.
+        return item * (4 * side * dimension + kernels * side * side + 12 * min(side, LARGEST_TILE) ** 2)
+
+    def fits(side: int) -> bool:
+        return side * side * entry_seconds <= PART_SECONDS and bytes_at(side) <= memory_bytes // 4
+
+    tile = LARGEST_TILE if points <= WIDE else LARGEST_TILE // 2
+    while tile > SMALLEST_TILE and not fits(tile):
+        tile //= 2
+    part = tile
+    while 2 * part <= LARGEST_PART and part < points and fits(2 * part):
+        part *= 2
+    return Tiling(tile, part, entry_seconds, bytes_at(part))

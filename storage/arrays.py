@@ -1,0 +1,193 @@
+"""Arrays as tiles: written once, read as blocks of rows and columns, a row panel at a time."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import RowMapping, text
+
+from contracts.plan import ArrayPlan
+from storage.database import Database, Read, Write
+
+Numbers = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array's row: its id and its plan."""
+
+    id: int
+    plan: ArrayPlan
+
+
+@dataclass(frozen=True)
+class TileData:
+    """The entries of the tile in row `row` and column `col` of the grid of the array called `array`."""
+
+    array: str
+    row: int
+    col: int
+    entries: Numbers
+
+
+class TileDamagedError(Exception):
+    """A tile's bytes are not those that were stored."""
+
+
+CREATE = text("""
+    INSERT INTO array (job_id, dataset_id, name, shape, dtype, tile_rows, tile_cols, symmetric)
+    VALUES (:job_id, :dataset_id, :name, :shape, :dtype, :tile_rows, :tile_cols, :symmetric)
+    RETURNING id""")
+COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, symmetric"
+OF_JOB = text(f"SELECT {COLUMNS} FROM array WHERE job_id = :owner ORDER BY id")
+OF_DATASET = text(f"SELECT {COLUMNS} FROM array WHERE dataset_id = :owner ORDER BY id")
+# A part that is computed twice leaves what computing it once leaves.
+WRITE = text("""
+    INSERT INTO tile (array_id, row, col, digest, data) VALUES (:array_id, :row, :col, :digest, :data)
+    ON CONFLICT DO NOTHING""")
+# Below the diagonal of a symmetric array the mirror image of a stored tile is meant.
+PANEL = text("""
+    SELECT row, col, digest, data FROM tile
+    WHERE array_id = :array_id
+      AND ((row = :row AND col BETWEEN :first AND :last)
+        OR (:symmetric AND col = :row AND row BETWEEN :first AND :last AND row < col))""")
+DIGESTS = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
+MISSING = text("""
+    SELECT count(*) FROM generate_series(:row, :row_end) r CROSS JOIN generate_series(:col, :col_end) c
+    WHERE NOT EXISTS (
+        SELECT 1 FROM tile WHERE array_id = :array_id
+           AND row = CASE WHEN :symmetric THEN least(r, c) ELSE r END
+           AND col = CASE WHEN :symmetric THEN greatest(r, c) ELSE c END)""")
+
+
+def create(write: Write, plan: ArrayPlan, *, job: UUID | None = None, dataset: str | None = None) -> Stored:
+    """An empty array of a job or of a dataset."""
+    row = {
+        "job_id": job,
+        "dataset_id": dataset,
+        "name": plan.name,
+        "shape": list(plan.shape),
+        "dtype": plan.dtype,
+        "tile_rows": plan.tile_rows,
+        "tile_cols": plan.tile_cols,
+        "symmetric": plan.symmetric,
+    }
+    return Stored(write.execute(CREATE, row).scalar_one(), plan)
+
+
+def _stored(row: RowMapping) -> Stored:
+    plan = ArrayPlan(
+        row["name"], tuple(row["shape"]), row["dtype"], row["tile_rows"], row["tile_cols"], row["symmetric"]
+    )
+    return Stored(row["id"], plan)
+
+
+def of_job(read: Read, job: UUID) -> dict[str, Stored]:
+    """The arrays of a job by name, in the order of its plan."""
+    return {row["name"]: _stored(row) for row in read.execute(OF_JOB, {"owner": job}).mappings()}
+
+
+def of_dataset(read: Read, dataset: str) -> dict[str, Stored]:
+    """The arrays of a dataset by name: x, and y where there are targets."""
+    return {row["name"]: _stored(row) for row in read.execute(OF_DATASET, {"owner": dataset}).mappings()}
+
+
+def write_tiles(write: Write, arrays: Mapping[str, Stored], tiles: Iterable[TileData]) -> None:
+    """Store tiles, one statement each, so that no more than one is in memory as bytes."""
+    for tile in tiles:
+        stored = arrays[tile.array]
+        entries = np.ascontiguousarray(tile.entries, dtype=np.dtype(stored.plan.dtype).newbyteorder("<"))
+        data = entries.tobytes()
+        write.execute(
+            WRITE,
+            {
+                "array_id": stored.id,
+                "row": tile.row,
+                "col": tile.col,
+                "digest": hashlib.sha256(data).digest(),
+                "data": data,
+            },
+        )
+
+
+def _tile(plan: ArrayPlan, row: RowMapping) -> Numbers:
+    if hashlib.sha256(row["data"]).digest() != row["digest"]:
+        raise TileDamagedError(f"tile ({row['row']}, {row['col']}) of {plan.name} is damaged")
+    height = min(plan.tile_rows, plan.rows - row["row"] * plan.tile_rows)
+    return np.frombuffer(row["data"], dtype=np.dtype(plan.dtype).newbyteorder("<")).reshape(height, -1)
+
+
+def _panel(read: Read, stored: Stored, row: int, cols: slice) -> Numbers:
+    """Columns `cols` of all rows that the tiles in grid row `row` hold."""
+    plan = stored.plan
+    start, stop = cols.start, cols.stop
+    height = min(plan.tile_rows, plan.rows - row * plan.tile_rows)
+    panel = np.empty((height, stop - start), dtype=plan.dtype)
+    asked = {
+        "array_id": stored.id,
+        "row": row,
+        "first": start // plan.tile_cols,
+        "last": (stop - 1) // plan.tile_cols,
+        "symmetric": plan.symmetric,
+    }
+    found = 0
+    for tile in read.execute(PANEL, asked).mappings():
+        entries, column = _tile(plan, tile), tile["col"]
+        if tile["row"] != row:
+            entries, column = entries.T, tile["row"]
+        offset = column * plan.tile_cols
+        left, right = max(start, offset), min(stop, offset + entries.shape[1])
+        panel[:, left - start : right - start] = entries[:, left - offset : right - offset]
+        found += 1
+    if found != asked["last"] - asked["first"] + 1:
+        raise LookupError(f"tiles of {plan.name} are missing in grid row {row}")
+    return panel
+
+
+def panels(database: Database, stored: Stored, rows: slice, cols: slice) -> Iterator[Numbers]:
+    """The block rows × cols as row panels, a connection held for one panel at a time.
+
+    Raises LookupError where a tile is missing and TileDamagedError where one is not what was stored.
+    """
+    plan = stored.plan
+    for row in range(rows.start // plan.tile_rows, -(-rows.stop // plan.tile_rows)):
+        with database.read() as read:
+            panel = _panel(read, stored, row, cols)
+        offset = row * plan.tile_rows
+        yield panel[max(rows.start - offset, 0) : rows.stop - offset]
+
+
+def block(database: Database, stored: Stored, rows: slice, cols: slice | None = None) -> Numbers:
+    """The block rows × cols (default: all columns) as one matrix."""
+    cols = slice(0, stored.plan.cols) if cols is None else cols
+    out = np.empty((rows.stop - rows.start, cols.stop - cols.start), dtype=stored.plan.dtype)
+    filled = 0
+    for panel in panels(database, stored, rows, cols):
+        out[filled : filled + len(panel)] = panel
+        filled += len(panel)
+    return out
+
+
+def complete(read: Read, stored: Stored, rows: slice, cols: slice) -> bool:
+    """Whether every tile of the block rows × cols is there."""
+    plan = stored.plan
+    grid = {
+        "array_id": stored.id,
+        "symmetric": plan.symmetric,
+        "row": rows.start // plan.tile_rows,
+        "row_end": (rows.stop - 1) // plan.tile_rows,
+        "col": cols.start // plan.tile_cols,
+        "col_end": (cols.stop - 1) // plan.tile_cols,
+    }
+    return bool(read.execute(MISSING, grid).scalar_one() == 0)
+
+
+def content_digest(read: Read, stored: Stored) -> str:
+    """A digest of the array's content as it is stored now, in hexadecimal: the ETag of a finished array."""
+    total = hashlib.sha256(repr((stored.plan.shape, stored.plan.dtype)).encode())
+    for (tile_digest,) in read.execute(DIGESTS, {"array_id": stored.id}):
+        total.update(tile_digest)
+    return total.hexdigest()

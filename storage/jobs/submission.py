@@ -1,0 +1,100 @@
+"""From a spec to a job: look up what it refers to, plan it, and insert it once."""
+
+from collections.abc import Mapping
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+
+from contracts.canonical import digest
+from contracts.jobs import State
+from contracts.kinds import Spec
+from contracts.plan import ArrayPlan, Plan, References
+from contracts.problems import CONFLICT, UNKNOWN_REFERENCE
+from contracts.settings import Settings
+from storage import arrays
+from storage.database import Read, Write
+from storage.jobs.statements import NOTIFY
+
+# FOR SHARE: the job referred to cannot finish between this look and our own commit.
+STATE_OF = text("SELECT state, digest FROM job WHERE id = :id FOR SHARE")
+LIVE = text("SELECT id FROM job WHERE digest = :digest AND state IN ('queued', 'running', 'succeeded')")
+INSERT = text("""
+    INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds, waits_for)
+    VALUES (:id, :kind, :digest, :spec, :engine, :unit, :parts, :parts, :work, :seconds, :waits_for)
+    ON CONFLICT (digest) WHERE state IN ('queued', 'running', 'succeeded') DO NOTHING RETURNING id""")
+INSERT_PARTS = text("""
+    INSERT INTO part (job_id, index, spec, work)
+    SELECT :job, ordinality - 1, part -> 'spec', CAST(part -> 'work' AS bigint)
+    FROM jsonb_array_elements(:parts) WITH ORDINALITY AS listed (part, ordinality)""")
+QUEUED = text("""
+    INSERT INTO event (job_id, version, type, state, done, total)
+    SELECT id, version, 'queued', state, work_done, work_total FROM job WHERE id = :job""")
+
+
+def submit(write: Write, spec: Spec, limits: Settings, engine: str) -> tuple[UUID, bool]:
+    """The id of the one job for `spec`, and whether it was made now.
+
+    Raises ProblemError for a reference to nothing, a shape that does not fit, or a job beyond the limits.
+    """
+    references, waits_for, digests = _look_up(write, spec)
+    identity = digest({"kind": spec.kind, "spec": spec.explicit() | digests, "engine": engine})
+    plan = spec.plan(references, limits)
+    while True:
+        found = write.execute(LIVE, {"digest": identity}).scalar_one_or_none()
+        if found is not None:
+            return found, False
+        row = {"spec": Jsonb(spec.explicit()), "engine": engine, "waits_for": waits_for, "digest": identity}
+        job = _insert(write, spec.kind, plan, row)
+        # None: the same spec was submitted at this moment by somebody else, whose job is ours too.
+        if job is not None:
+            return job, True
+
+
+def _insert(write: Write, kind: str, plan: Plan, row: dict[str, object]) -> UUID | None:
+    planned = {
+        "id": uuid4(),
+        "kind": kind,
+        "unit": plan.unit,
+        "parts": len(plan.parts),
+        "work": plan.work,
+        "seconds": plan.seconds,
+    }
+    job: UUID | None = write.execute(INSERT, row | planned).scalar_one_or_none()
+    if job is None:
+        return None
+    parts = [{"spec": part.spec, "work": part.work} for part in plan.parts]
+    write.execute(INSERT_PARTS, {"job": job, "parts": Jsonb(parts)})
+    for array in plan.arrays:
+        arrays.create(write, array, job=job)
+    write.execute(QUEUED, {"job": job})
+    write.execute(NOTIFY, {"job": job})
+    return job
+
+
+def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[str, str]]:
+    """What the spec refers to, the unfinished job to wait for, and the digests that stand for the jobs' ids."""
+    datasets = {id_: _dataset(write, id_, pointer) for pointer, id_ in spec.datasets().items()}
+    jobs, waits_for, digests = {}, None, {}
+    for pointer, id_ in spec.jobs().items():
+        row = write.execute(STATE_OF, {"id": UUID(id_)}).one_or_none()
+        if row is None:
+            raise UNKNOWN_REFERENCE.error(f"There is no job {id_}.", pointer)
+        if State(row.state) in (State.FAILED, State.CANCELLED):
+            raise CONFLICT.error(f"Job {id_} has {row.state} and will have no result.", pointer)
+        if State(row.state) is not State.SUCCEEDED:
+            waits_for = UUID(id_)
+        digests[pointer.removeprefix("/")] = row.digest
+        jobs[id_] = _plans(arrays.of_job(write, UUID(id_)))
+    return References(datasets, jobs), waits_for, digests
+
+
+def _dataset(read: Read, id_: str, pointer: str) -> dict[str, ArrayPlan]:
+    found = _plans(arrays.of_dataset(read, id_))
+    if not found:
+        raise UNKNOWN_REFERENCE.error(f"There is no dataset {id_}.", pointer)
+    return found
+
+
+def _plans(stored: Mapping[str, arrays.Stored]) -> dict[str, ArrayPlan]:
+    return {name: array.plan for name, array in stored.items()}

@@ -1,0 +1,174 @@
+"""The state machine. Every move of a job or a part is one function here, and nothing else writes these tables.
+
+Each locks the job's row first, so that moves of one job follow one another and none can deadlock; then one guarded
+statement on (state, attempt) moves the part and the job together and writes the event, whose number is the job's new
+version. A guard that finds no row has moved nothing. Only the database's clock counts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import RowMapping, TextClause
+
+from contracts.jobs import State
+from contracts.problems import DEPENDENCY_FAILED, WORKER_LOST, Problem
+from storage.database import Database, Read, Write
+from storage.jobs import statements as sql
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A part in a worker's hands; `attempt` is the fence that every later statement of the holder must pass."""
+
+    job: UUID
+    index: int
+    attempt: int
+
+    @property
+    def fence(self) -> dict[str, Any]:
+        return {"job": self.job, "index": self.index, "attempt": self.attempt}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A leased part and what is needed to compute it."""
+
+    lease: Lease
+    failures: int
+    kind: str
+    job_spec: dict[str, Any]
+    part_spec: dict[str, Any]
+    parts_total: int
+
+
+class LeaseLostError(Exception):
+    """The part is no longer this worker's: its transaction must not commit."""
+
+
+def _move(write: Write, statement: TextClause, parameters: dict[str, Any]) -> RowMapping | None:
+    """Lock the job, then run the guarded statement; the job's row after the move, or None where nothing moved."""
+    write.execute(sql.LOCK, {"job": parameters["job"]})
+    return write.execute(statement, parameters).mappings().one_or_none()
+
+
+def claim(database: Database, worker: str, device: str, lease_seconds: float) -> Claim | None:
+    """Take an open part of the job that was served longest ago; None when there is no open part at all."""
+    while True:
+        with database.begin() as write:
+            job = write.execute(sql.NEXT_JOB).scalar_one_or_none()
+            if job is None:
+                return None
+            asked = {"job": job, "worker": worker, "device": device, "lease": lease_seconds}
+            row = _move(write, sql.CLAIM, asked)
+        # Another worker may have taken the job's last open part in between; then another job is next.
+        if row is not None:
+            lease = Lease(row["id"], row["index"], row["attempt"])
+            return Claim(lease, row["failures"], row["kind"], row["spec"], row["part_spec"], row["parts_total"])
+
+
+def renew(write: Write, lease: Lease, lease_seconds: float) -> bool:
+    """Hold the part for `lease_seconds` more; False when it is no longer the caller's."""
+    return write.execute(sql.RENEW, lease.fence | {"lease": lease_seconds}).rowcount == 1
+
+
+def hold(write: Write, job: UUID) -> None:
+    """Before storing tiles: keep the job from being deleted until this transaction ends."""
+    write.execute(sql.HOLD, {"job": job})
+
+
+def finish(write: Write, lease: Lease) -> State:
+    """The part is done, and with the last one the job; raises LeaseLostError when the part is not the caller's.
+
+    Called in the transaction that stored the part's tiles: they are there together or not at all.
+    """
+    job = _move(write, sql.FINISH, lease.fence)
+    if job is None:
+        raise LeaseLostError
+    if job["state"] == State.SUCCEEDED:
+        write.execute(sql.OPEN_DEPENDENTS, {"job": lease.job})
+    return State(job["state"])
+
+
+def release(write: Write, lease: Lease) -> None:
+    """Give the part back without blame: the worker is shutting down."""
+    _move(write, sql.RELEASE, lease.fence)
+
+
+def fail(
+    write: Write, lease: Lease, problem: Problem, *, retry: bool, max_attempts: int, lost: bool = False
+) -> State | None:
+    """An attempt failed: the part is queued again or, without `retry` or attempts left, fails with its job.
+
+    lost: act only if the lease has run out, as the sweeper does. Returns the job's state, or None if nothing moved.
+    """
+    asked = lease.fence | {
+        "problem": Jsonb(problem.model_dump(mode="json")),
+        "retry": retry,
+        "most": max_attempts,
+        "lost": lost,
+    }
+    job = _move(write, sql.FAIL, asked)
+    if job is None:
+        return None
+    if job["state"] == State.FAILED:
+        _drop_work(write, lease.job)
+    return State(job["state"])
+
+
+def cancel(write: Write, job: UUID) -> bool:
+    """End the job at once: no worker can commit to it any more. False when it had finished already."""
+    return _end(write, job, State.CANCELLED, None)
+
+
+def _end(write: Write, job: UUID, state: State, problem: Problem | None) -> bool:
+    error = None if problem is None else Jsonb(problem.model_dump(mode="json"))
+    moved = _move(write, sql.END, {"job": job, "state": state.value, "problem": error})
+    if moved is not None:
+        _drop_work(write, job)
+    return moved is not None
+
+
+def _drop_work(write: Write, job: UUID) -> None:
+    """What is left of a job that will not succeed: its open parts end, its tiles go."""
+    write.execute(sql.DROP_PARTS, {"job": job})
+    write.execute(sql.DROP_TILES, {"job": job})
+
+
+def delete(database: Database, job: UUID) -> None:
+    """Cancel the job where it has not finished, then remove it with all that hangs on it."""
+    with database.begin() as write:
+        cancel(write, job)
+    with database.begin() as write:
+        write.execute(sql.HOLD_ALONE, {"job": job})
+        write.execute(sql.DELETE, {"job": job})
+
+
+def expired(read: Read) -> list[Lease]:
+    """Parts whose lease has run out, longest ago first."""
+    return [Lease(row["job_id"], row["index"], row["attempt"]) for row in read.execute(sql.EXPIRED).mappings()]
+
+
+def lose(write: Write, lease: Lease, max_attempts: int) -> State | None:
+    """Take back a part whose worker gave no sign of life."""
+    problem = WORKER_LOST.problem(
+        f"The worker gave no sign of life during attempt {lease.attempt} of part {lease.index}."
+    )
+    return fail(write, lease, problem, retry=True, max_attempts=max_attempts, lost=True)
+
+
+def settle_dependents(database: Database) -> int:
+    """Open the jobs that waited for one that succeeded, fail those that waited for one that did not; how many moved."""
+    moved = 0
+    with database.read() as read:
+        orphans = read.execute(sql.ORPHANS).all()
+    for orphan in orphans:
+        with database.begin() as write:
+            if orphan.state == State.SUCCEEDED:
+                write.execute(sql.OPEN_DEPENDENTS, {"job": orphan.cause})
+            else:
+                problem = DEPENDENCY_FAILED.problem(f"Job {orphan.cause}, whose result is needed, was {orphan.state}.")
+                _end(write, orphan.id, State.FAILED, problem)
+        moved += 1
+    return moved

@@ -1,0 +1,70 @@
+"""The Celery application: one task, the bell. `celery -A worker.app worker -P prefork -c 1` is a worker.
+
+Torch is loaded in the child that computes, never in the parent that listens.
+"""
+
+import os
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from celery import Celery, signals
+
+from contracts.bell import TASK, celery_config
+from contracts.settings import settings
+from worker.progress import idle_seconds, progress_file, show_progress
+from worker.rings import ring, waiting_rings
+
+if TYPE_CHECKING:
+    from worker.context import Context
+
+log = structlog.get_logger()
+app = Celery("ntkd")
+app.conf.update(celery_config(settings()))
+# A worker that has done nothing for so many leases while bells wait for it is broken, whatever its processes say.
+STUCK_LEASES = 3
+
+_context: "Context | None" = None
+
+
+@signals.worker_process_init.connect
+def _prepare(**_: Any) -> None:
+    """Load torch and connect before the first bell, which would otherwise wait seconds for it."""
+    global _context  # noqa: PLW0603
+    from worker import runner  # noqa: F401
+    from worker.context import make_context
+
+    _context = make_context(settings())
+
+
+@app.task(name=TASK)
+def bell() -> None:
+    """Look at the table and do what is there to do."""
+    from worker.runner import serve
+
+    assert _context is not None
+    show_progress()
+    if serve(_context):
+        ring(app, 1)
+
+
+@signals.worker_init.connect
+def _name_progress_file(**_: Any) -> None:
+    progress_file()
+    show_progress()
+
+
+@signals.worker_ready.connect
+def _watch(**_: Any) -> None:
+    Thread(target=_exit_when_stuck, name="watchdog", daemon=True).start()
+
+
+def _exit_when_stuck() -> None:
+    """End the process when it is deaf; whoever supervises it starts a new one, and leases bring the parts back."""
+    patience = STUCK_LEASES * settings().lease_seconds
+    while True:
+        sleep(patience / 4)
+        if idle_seconds() > patience and waiting_rings(app):
+            log.error("worker.stuck", idle_seconds=idle_seconds())
+            os._exit(70)

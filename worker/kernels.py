@@ -1,0 +1,61 @@
+"""Parts of kernel jobs: a block of the matrix, tile by tile."""
+
+from collections.abc import Iterator
+
+import torch
+
+from contracts.kernels import KernelSpec
+from contracts.tiling import Block
+from ntk_engine import infinite
+from storage import arrays
+from storage.arrays import Numbers, TileData
+from storage.jobs.transitions import Claim
+from worker.context import Context
+from worker.inputs import dataset_rows
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+def run(claim: Claim, context: Context) -> Iterator[TileData]:
+    """The tiles of one block: those on and above the diagonal where the matrix is a Gram matrix."""
+    spec = KernelSpec.model_validate(claim.job_spec)
+    block = Block(*claim.part_spec["rows"], *claim.part_spec["cols"])
+    with context.database.read() as read:
+        tile = arrays.of_job(read, claim.lease.job)[spec.kernels[0]].plan.tile_rows
+    left, right = _row_state(spec, block, context)
+    for piece in block.cut(_piece_side(context, tile, block, claim.failures), upper=spec.symmetric):
+        kernel = infinite.tile(
+            spec.architecture,
+            left[piece.row - block.row : piece.row_end - block.row],
+            right[piece.col - block.col : piece.col_end - block.col],
+            diagonal=spec.symmetric and piece.row == piece.col,
+            kernels=tuple(spec.kernels),
+        )
+        for name in spec.kernels:
+            yield from _cut(name, getattr(kernel, name).cpu().numpy(), piece, tile, upper=spec.symmetric)
+
+
+def _row_state(spec: KernelSpec, block: Block, context: Context) -> tuple[infinite.Rows, infinite.Rows]:
+    """What the recursion needs of each row and of each column of the block, computed once for all its tiles."""
+    dtype = DTYPES[spec.dtype]
+    x1 = dataset_rows(context, spec.dataset, slice(block.row, block.row_end), dtype)
+    left = infinite.rows(spec.architecture, x1)
+    if spec.symmetric and (block.row, block.row_end) == (block.col, block.col_end):
+        return left, left
+    x2 = dataset_rows(context, spec.against or spec.dataset, slice(block.col, block.col_end), dtype)
+    return left, infinite.rows(spec.architecture, x2)
+
+
+def _piece_side(context: Context, tile: int, block: Block, failures: int) -> int:
+    """Side of what is computed at once: a tile that stays in a CPU's cache; a GPU's whole part, less after failures."""
+    if context.device.type == "cpu":
+        return tile
+    side = max(block.row_end - block.row, block.col_end - block.col) >> failures
+    return max(tile, side // tile * tile)
+
+
+def _cut(name: str, entries: Numbers, piece: Block, tile: int, *, upper: bool) -> Iterator[TileData]:
+    """The storage tiles of a computed piece."""
+    for b in piece.cut(tile, upper=upper):
+        part = entries[b.row - piece.row : b.row_end - piece.row, b.col - piece.col : b.col_end - piece.col]
+        yield TileData(name, b.row // tile, b.col // tile, part)

@@ -1,0 +1,9 @@
+"""What every kind of job gives the worker: a function from a claimed part to tiles."""
+
+from collections.abc import Callable, Iterable
+
+from storage.arrays import TileData
+from storage.jobs.transitions import Claim
+from worker.context import Context
+
+RunPart = Callable[[Claim, Context], Iterable[TileData]]

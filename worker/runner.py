@@ -1,0 +1,102 @@
+"""Answering the bell: take open parts, compute and commit them, until there are none or it is time to ring again."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import structlog
+import torch
+
+from contracts.problems import COMPUTATION_FAILED, OUT_OF_MEMORY, Problem
+from storage import arrays
+from storage.arrays import TileData
+from storage.database import DatabaseError
+from storage.jobs import transitions
+from storage.jobs.transitions import Claim, LeaseLostError
+from worker.context import Context
+from worker.heartbeat import Heartbeat
+from worker.progress import show_progress
+from worker.registry import RUN
+
+log = structlog.get_logger()
+
+# After this long a worker returns to Celery, which may then recycle or stop it, and rings for itself.
+SLICE_SECONDS = 30.0
+# Faults of the question and not of the machine: another attempt would end the same way.
+FINAL = (ArithmeticError, LookupError, ValueError)
+
+
+def serve(context: Context) -> bool:
+    """Work until no part is open (False) or the slice is used up (True: there may be more)."""
+    end = time.monotonic() + SLICE_SECONDS
+    while time.monotonic() < end:
+        show_progress()
+        lease = context.settings.lease_seconds
+        claim = transitions.claim(context.database, context.name, context.device_name, lease)
+        if claim is None:
+            return False
+        run_part(claim, context)
+    return True
+
+
+def run_part(claim: Claim, context: Context) -> None:
+    """Compute and commit one part; whatever happens, the part is committed, given back, or left to its lease."""
+    # The parts of a job run side by side, a core each; a job of one part has the cores to itself.
+    torch.set_num_threads(1 if claim.parts_total > 1 else os.cpu_count() or 1)
+    bound = log.bind(job=str(claim.lease.job), part=claim.lease.index, attempt=claim.lease.attempt)
+    started = time.perf_counter()
+    with Heartbeat(context.database, claim.lease, context.settings.lease_seconds, show_progress) as heartbeat:
+        try:
+            tiles = tuple(_until_lost(_checked(RUN[claim.kind](claim, context)), heartbeat))
+            _commit(claim, context, tiles)
+        except LeaseLostError:
+            bound.info("part.lost")
+        except DatabaseError as error:
+            # Nothing was committed; the part comes back when its lease runs out.
+            bound.warning("part.database", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong goes into the row
+            bound.exception("part.failed")
+            _fail(claim, context, error)
+        except BaseException:
+            # The worker is being stopped: give the part back at once.
+            with context.database.begin() as write:
+                transitions.release(write, claim.lease)
+            raise
+        else:
+            bound.info("part.done", seconds=round(time.perf_counter() - started, 3))
+
+
+def _until_lost(tiles: Iterable[TileData], heartbeat: Heartbeat) -> Iterator[TileData]:
+    for tile in tiles:
+        if heartbeat.lost:
+            raise LeaseLostError
+        yield tile
+
+
+def _checked(tiles: Iterable[TileData]) -> Iterator[TileData]:
+    for tile in tiles:
+        if not np.isfinite(tile.entries).all():
+            raise ArithmeticError(f"{tile.array} has entries that are not finite in {tile.entries.dtype}")
+        yield tile
+
+
+def _commit(claim: Claim, context: Context, tiles: Iterable[TileData]) -> None:
+    """Tiles, part, job and event in one transaction, behind the fence."""
+    with context.database.begin() as write:
+        transitions.hold(write, claim.lease.job)
+        arrays.write_tiles(write, arrays.of_job(write, claim.lease.job), tiles)
+        transitions.finish(write, claim.lease)
+
+
+def _fail(claim: Claim, context: Context, error: Exception) -> None:
+    limit = context.settings.max_attempts
+    with context.database.begin() as write:
+        retry = not isinstance(error, FINAL)
+        transitions.fail(write, claim.lease, _problem(error), retry=retry, max_attempts=limit)
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return OUT_OF_MEMORY.problem(f"The worker ran out of memory: {error}.")
+    return COMPUTATION_FAILED.problem(f"{type(error).__name__}: {error}")
