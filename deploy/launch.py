@@ -1,7 +1,8 @@
 """Becomes a command that dies with its parent: `launch.py SIGNAL PARENT UID GID COMMAND…`, run as a script.
 
 A script of its own and no `preexec_fn`, because the parent has threads, and Python code between fork and exec may then
-hang. UID and GID are `-` where the account stays as it is.
+hang. UID and GID are `-` where the account stays as it is. COMMAND is an absolute path: the new account
+may not be able to read the standard library, so nothing is imported after the change.
 """
 
 import ctypes
@@ -32,7 +33,7 @@ def main(signal: str, parent: str, uid: str, gid: str, *command: str) -> None:
     """Drop privileges first: a change of account clears the death signal."""
     drop_to(uid, gid)
     die_with_parent(int(signal), int(parent))
-    os.execvp(command[0], command)  # noqa: S606
+    os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

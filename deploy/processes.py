@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class Command:
         """The command line of the process that becomes this command."""
         uid, gid = ("-", "-") if self.account is None else (str(self.account.uid), str(self.account.gid))
         head = [sys.executable, "-I", "-S", str(LAUNCH), str(int(self.stop_signal)), str(os.getpid()), uid, gid]
-        return [*head, *self.argv]
+        return [*head, shutil.which(self.argv[0]) or self.argv[0], *self.argv[1:]]
 
 
 class Child:

@@ -85,11 +85,17 @@ def open_home(state_dir: Path) -> Home:
 
 
 def erase(state_dir: Path) -> None:
-    """Delete the servers' data and everything else in a state directory. Nobody may use them."""
+    """Delete the servers' data and everything else in a state directory.
+
+    Raises EmbeddedError where somebody uses the servers; waits for those that are stopping.
+    """
     if not state_dir.exists():
         return
     home = open_home(state_dir)
-    os.close(locks.acquire(home.servers_lock, locks.EXCLUSIVE, timeout=0.0))
+    try:
+        os.close(locks.acquire(home.servers_lock, locks.EXCLUSIVE, timeout=10.0))
+    except TimeoutError:
+        raise EmbeddedError(f"the servers in {home.path} are in use") from None
     shutil.rmtree(home.path)
     shutil.rmtree(state_dir, ignore_errors=True)
 

@@ -17,6 +17,9 @@ def acquire(path: Path, mode: int, timeout: float) -> int:
     Raises TimeoutError when somebody else holds the lock for longer than `timeout` seconds.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:  # root may act on a user's folder, and must not lock the user out
+        owner = path.parent.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
     deadline = time.monotonic() + timeout
     while not _try(fd, mode):
         if time.monotonic() > deadline:
