@@ -11,7 +11,7 @@ def test_the_database_is_migrated_and_empty(database_url):
         assert "alembic_version" in tables
         assert len(tables) > 1
         for table in tables - {"alembic_version"}:
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+            assert connection.execute(f'SELECT count(*) FROM "{table}"').fetchone() == (0,)
 
 
 def test_the_redis_database_is_this_processs_own(redis_url, worker_number):
