@@ -1,7 +1,7 @@
 """Run by Alembic: migrate the database whose connection `storage.schema` hands over, or the one of the settings."""
 
 from alembic import context
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, NullPool, create_engine
 
 from contracts.settings import Settings
 from storage.models import Base
@@ -18,6 +18,6 @@ given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    with create_engine(Settings().require_database_url()).connect() as connection:
+    with create_engine(Settings().require_database_url(), poolclass=NullPool).connect() as connection:
         migrate(connection)
         connection.commit()

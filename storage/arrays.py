@@ -38,12 +38,12 @@ class TileDamagedError(Exception):
 
 
 CREATE = text("""
-    INSERT INTO array (job_id, dataset_id, name, shape, dtype, tile_rows, tile_cols, symmetric)
-    VALUES (:job_id, :dataset_id, :name, :shape, :dtype, :tile_rows, :tile_cols, :symmetric)
+    INSERT INTO stored_array (job_id, dataset_id, name, shape, dtype, tile_rows, tile_cols, mirrored)
+    VALUES (:job_id, :dataset_id, :name, :shape, :dtype, :tile_rows, :tile_cols, :mirrored)
     RETURNING id""")
-COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, symmetric"
-OF_JOB = text(f"SELECT {COLUMNS} FROM array WHERE job_id = :owner ORDER BY id")
-OF_DATASET = text(f"SELECT {COLUMNS} FROM array WHERE dataset_id = :owner ORDER BY id")
+COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, mirrored"
+OF_JOB = text(f"SELECT {COLUMNS} FROM stored_array WHERE job_id = :owner ORDER BY id")
+OF_DATASET = text(f"SELECT {COLUMNS} FROM stored_array WHERE dataset_id = :owner ORDER BY id")
 # A part that is computed twice leaves what computing it once leaves.
 WRITE = text("""
     INSERT INTO tile (array_id, row, col, digest, data) VALUES (:array_id, :row, :col, :digest, :data)
@@ -53,14 +53,15 @@ PANEL = text("""
     SELECT row, col, digest, data FROM tile
     WHERE array_id = :array_id
       AND ((row = :row AND col BETWEEN :first AND :last)
-        OR (:symmetric AND col = :row AND row BETWEEN :first AND :last AND row < col))""")
+        OR (:mirrored AND col = :row AND row BETWEEN :first AND :last AND row < col))""")
 DIGESTS = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
 MISSING = text("""
-    SELECT count(*) FROM generate_series(:row, :row_end) r CROSS JOIN generate_series(:col, :col_end) c
+    SELECT count(*) FROM generate_series(CAST(:row AS int), CAST(:row_end AS int)) r
+    CROSS JOIN generate_series(CAST(:col AS int), CAST(:col_end AS int)) c
     WHERE NOT EXISTS (
         SELECT 1 FROM tile WHERE array_id = :array_id
-           AND row = CASE WHEN :symmetric THEN least(r, c) ELSE r END
-           AND col = CASE WHEN :symmetric THEN greatest(r, c) ELSE c END)""")
+           AND row = CASE WHEN :mirrored THEN least(r, c) ELSE r END
+           AND col = CASE WHEN :mirrored THEN greatest(r, c) ELSE c END)""")
 
 
 def create(write: Write, plan: ArrayPlan, *, job: UUID | None = None, dataset: str | None = None) -> Stored:
@@ -73,14 +74,14 @@ def create(write: Write, plan: ArrayPlan, *, job: UUID | None = None, dataset: s
         "dtype": plan.dtype,
         "tile_rows": plan.tile_rows,
         "tile_cols": plan.tile_cols,
-        "symmetric": plan.symmetric,
+        "mirrored": plan.symmetric,
     }
     return Stored(write.execute(CREATE, row).scalar_one(), plan)
 
 
 def _stored(row: RowMapping) -> Stored:
     plan = ArrayPlan(
-        row["name"], tuple(row["shape"]), row["dtype"], row["tile_rows"], row["tile_cols"], row["symmetric"]
+        row["name"], tuple(row["shape"]), row["dtype"], row["tile_rows"], row["tile_cols"], row["mirrored"]
     )
     return Stored(row["id"], plan)
 
@@ -131,7 +132,7 @@ def _panel(read: Read, stored: Stored, row: int, cols: slice) -> Numbers:
         "row": row,
         "first": start // plan.tile_cols,
         "last": (stop - 1) // plan.tile_cols,
-        "symmetric": plan.symmetric,
+        "mirrored": plan.symmetric,
     }
     found = 0
     for tile in read.execute(PANEL, asked).mappings():
@@ -176,7 +177,7 @@ def complete(read: Read, stored: Stored, rows: slice, cols: slice) -> bool:
     plan = stored.plan
     grid = {
         "array_id": stored.id,
-        "symmetric": plan.symmetric,
+        "mirrored": plan.symmetric,
         "row": rows.start // plan.tile_rows,
         "row_end": (rows.stop - 1) // plan.tile_rows,
         "col": cols.start // plan.tile_cols,

@@ -137,7 +137,7 @@ class Event(Base):
 class Array(Base):
     """A named numeric array of a job or a dataset, as a matrix of shape[0] rows cut into tiles."""
 
-    __tablename__ = "array"
+    __tablename__ = "stored_array"  # `array` alone is a word of SQL
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
@@ -147,7 +147,7 @@ class Array(Base):
     dtype: Mapped[str]
     tile_rows: Mapped[int]
     tile_cols: Mapped[int]
-    symmetric: Mapped[bool]
+    mirrored: Mapped[bool]
 
     __table_args__ = (
         CheckConstraint("num_nonnulls(job_id, dataset_id) = 1", name="array_owner"),
@@ -161,7 +161,7 @@ class Tile(Base):
 
     __tablename__ = "tile"
 
-    array_id: Mapped[int] = mapped_column(ForeignKey("array.id", ondelete="CASCADE"), primary_key=True)
+    array_id: Mapped[int] = mapped_column(ForeignKey("stored_array.id", ondelete="CASCADE"), primary_key=True)
     row: Mapped[int] = mapped_column(primary_key=True)
     col: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[bytes]

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 import migrations
 from storage.database import Read
@@ -22,7 +22,7 @@ def _config() -> Config:
 def upgrade(url: str) -> None:
     """Migrate the database at `url` to the newest revision; a second one at the same time waits for the first."""
     config = _config()
-    with create_engine(url).begin() as connection:
+    with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

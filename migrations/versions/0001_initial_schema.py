@@ -92,7 +92,7 @@ def upgrade() -> None:
         "job_waits_for", "job", ["waits_for"], unique=False, postgresql_where=sa.text("waits_for IS NOT NULL")
     )
     op.create_table(
-        "array",
+        "stored_array",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=True),
         sa.Column("dataset_id", sa.Text(), nullable=True),
@@ -101,7 +101,7 @@ def upgrade() -> None:
         sa.Column("dtype", sa.Text(), nullable=False),
         sa.Column("tile_rows", sa.Integer(), nullable=False),
         sa.Column("tile_cols", sa.Integer(), nullable=False),
-        sa.Column("symmetric", sa.Boolean(), nullable=False),
+        sa.Column("mirrored", sa.Boolean(), nullable=False),
         sa.CheckConstraint("num_nonnulls(job_id, dataset_id) = 1", name="array_owner"),
         sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], ondelete="CASCADE", onupdate="CASCADE"),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], ondelete="CASCADE"),
@@ -149,7 +149,7 @@ def upgrade() -> None:
         sa.Column("col", sa.Integer(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["array_id"], ["array.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["array_id"], ["stored_array.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("array_id", "row", "col"),
     )
     # Mantissas do not compress: do not try, and let substring() read a slice of a tile.
@@ -162,7 +162,7 @@ def downgrade() -> None:
     op.drop_index("part_leases", table_name="part", postgresql_where=sa.text("state = 'running'"))
     op.drop_table("part")
     op.drop_table("event")
-    op.drop_table("array")
+    op.drop_table("stored_array")
     op.drop_index("job_waits_for", table_name="job", postgresql_where=sa.text("waits_for IS NOT NULL"))
     op.drop_index("job_newest", table_name="job")
     op.drop_index(

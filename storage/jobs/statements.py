@@ -101,7 +101,7 @@ END = _moving(
 DROP_PARTS = text(
     "UPDATE part SET state = 'cancelled', lease_until = NULL WHERE job_id = :job AND state IN ('queued', 'running')"
 )
-DROP_TILES = text("DELETE FROM tile USING array WHERE array_id = array.id AND job_id = :job")
+DROP_TILES = text("DELETE FROM tile USING stored_array WHERE array_id = stored_array.id AND job_id = :job")
 OPEN_DEPENDENTS = text("UPDATE job SET waits_for = NULL WHERE waits_for = :job RETURNING id")
 EXPIRED = text("""
     SELECT job_id, index, attempt, failures FROM part

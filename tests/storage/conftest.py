@@ -1,0 +1,54 @@
+"""A database, a dataset, and jobs to move about."""
+
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from contracts.kernels import KernelSpec
+from contracts.settings import Settings
+from ntk_engine.architecture import mlp
+from storage.database import Database
+from storage.datasets import Description, Rows, store
+from storage.jobs.submission import submit
+
+LIMITS = Settings()
+Submit = Callable[..., UUID]
+
+
+@pytest.fixture(scope="module")
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def empty(database: Database) -> Database:
+    """The database without any row."""
+    from sqlalchemy import text
+
+    with database.begin() as write:
+        write.execute(text("TRUNCATE dataset, job, idempotency_key CASCADE"))
+    return database
+
+
+def store_points(database: Database, points: int, identity: str = "a" * 32) -> str:
+    x = np.arange(2.0 * points).reshape(points, 2)
+    with database.begin() as write:
+        content = [Rows("x", x.shape, "float64", [x[:3], x[3:]])]
+        return store(write, Description(None, {"type": "inline"}, "made here"), content, lambda: identity)
+
+
+@pytest.fixture
+def submit_kernel(empty: Database) -> Submit:
+    """Submit a kernel job; of 5,000 points it has six parts, of ten one."""
+
+    def run(points: int = 10, **fields: object) -> UUID:
+        dataset = store_points(empty, points, f"{points:032x}")
+        spec = KernelSpec(**({"dataset": dataset, "architecture": mlp(depth=2)} | fields))
+        with empty.begin() as write:
+            return submit(write, spec, LIMITS, "test")[0]
+
+    return run
