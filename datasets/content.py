@@ -25,7 +25,7 @@ class ArrayDigest:
 
     def update(self, block: Block) -> None:
         little = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
-        self._hash.update(little.data.cast("B"))
+        self._hash.update(little.data)
 
     def describe(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, Any]:
         """What stands for the array in the dataset's id; shape and dtype come last, when a stream has ended."""

@@ -81,5 +81,5 @@ class FileRows(Rows):
         block: Block = np.empty((count, *self.shape[1:]), self.dtype)
         # Every read seeks for itself, so that two iterations may go on side by side.
         self._file.seek(start * prod(self.shape[1:]) * self.dtype.itemsize)
-        self._file.readinto(block.data.cast("B"))  # type: ignore[attr-defined]
+        self._file.readinto(block.data)  # type: ignore[attr-defined]
         return block

@@ -44,7 +44,8 @@ class Norm(TargetModel):
     type: Literal["norm"]
 
     def values(self, x: Float) -> Float:
-        return np.sqrt(np.square(x).sum(axis=1, keepdims=True))
+        norms: Float = np.linalg.norm(x, axis=1, keepdims=True)
+        return norms
 
 
 class Sign(TargetModel):

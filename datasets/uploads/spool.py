@@ -33,7 +33,7 @@ class Spool:
         self._row_shape, self._dtype = block.shape[1:], block.dtype
         self._rows += len(block)
         block = np.ascontiguousarray(block)
-        self._file.write(block.data.cast("B"))
+        self._file.write(block.data)
         self._digest.update(block)
 
     def rows(self) -> FileRows:
