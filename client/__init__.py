@@ -1,0 +1,27 @@
+"""A Python client of ntkd: kernels of local arrays as NumPy arrays, blocking (`Client`) or awaited (`AsyncClient`)."""
+
+from client.asynchronous import AsyncClient
+from client.errors import JobCancelled, JobFailed, NtkdError, ProblemError, TransferError, Unreachable, WaitTimeout
+from client.jobs import AsyncJobHandle
+from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult
+from client.synchronous import Client, Dataset, JobHandle, KernelResult, SpectrumResult
+
+__all__ = [
+    "AsyncClient",
+    "AsyncDataset",
+    "AsyncJobHandle",
+    "AsyncKernelResult",
+    "AsyncSpectrumResult",
+    "Client",
+    "Dataset",
+    "JobCancelled",
+    "JobFailed",
+    "JobHandle",
+    "KernelResult",
+    "NtkdError",
+    "ProblemError",
+    "SpectrumResult",
+    "TransferError",
+    "Unreachable",
+    "WaitTimeout",
+]

@@ -1,0 +1,180 @@
+"""The client for asyncio. All of the client's logic is here and below; `client.synchronous` is its blocking face."""
+
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Protocol, Unpack, runtime_checkable
+from urllib.parse import quote
+from uuid import UUID
+
+from numpy.typing import ArrayLike
+
+from client.connection import AsyncConnection
+from client.jobs import AsyncJobHandle, OnJob
+from client.requests import post, post_file
+from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult
+from client.specs import Json, KernelOptions, kernel_spec, spectrum_spec
+from client.transport import Request, Upload
+from client.uploads import as_upload
+from contracts.jobs import DatasetPage, JobPage
+
+# How long a submission is held open for its result, so that a small job takes one round trip.
+AT_ONCE = 10.0
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Whatever stands for something on the service: a dataset, a job or a result."""
+
+    @property
+    def id(self) -> str: ...
+
+
+Inputs = ArrayLike | Identified
+"""Inputs of a kernel: a local array, a Dataset, or a dataset's id."""
+
+
+class AsyncClient(AsyncConnection):
+    """Neural tangent kernels from an ntkd service, awaited: `async with AsyncClient() as client: ...`.
+
+    url: the service's address; NTKD_URL, or port 8000 of this machine, where it is None.
+    timeout: seconds without a byte after which an attempt has failed.
+    patience: seconds for which a request is tried again, after the first of its attempts has failed.
+    """
+
+    async def dataset(
+        self, x: ArrayLike, y: ArrayLike | None = None, *, labels: str | Json | None = None, name: str | None = None
+    ) -> AsyncDataset:
+        """Upload inputs x (n, n×d or n×h×w×c) and targets y (n or n×k); the same arrays are the same dataset.
+
+        labels: how to encode y where it holds class labels, e.g. "one_hot". Raises ProblemError, Unreachable.
+        """
+        with as_upload(x, y) as file:
+            return await self._send_file(file, labels, name)
+
+    async def upload(
+        self, path: str | os.PathLike[str], *, labels: str | Json | None = None, name: str | None = None
+    ) -> AsyncDataset:
+        """Upload a .npy, .npz, .csv or IDX(.gz) file as it is."""
+        with Path(path).open("rb") as content:
+            return await self._send_file(Upload(Path(path).name, content), labels, name)
+
+    async def dataset_from(
+        self,
+        source: Json,
+        *,
+        labels: str | Json | None = None,
+        targets: Json | None = None,
+        name: str | None = None,
+    ) -> AsyncDataset:
+        """A dataset that the service makes: a generator or a built-in set, e.g. {"type": "circle", "points": 100}."""
+        given = {"source": source, "labels": labels, "targets": targets, "name": name}
+        body = {key: value for key, value in given.items() if value is not None}
+        return await self._dataset(post("/v1/datasets", body))
+
+    async def dataset_by_id(self, dataset: str) -> AsyncDataset:
+        """A dataset that is there already."""
+        return await self._dataset(Request("GET", f"/v1/datasets/{quote(dataset, safe='')}"))
+
+    async def datasets(self) -> AsyncGenerator[AsyncDataset, None]:
+        """All datasets, newest first."""
+        cursor: str | None = None
+        while True:
+            page = DatasetPage.model_validate_json(await self._page("/v1/datasets", cursor))
+            for info in page.datasets:
+                yield AsyncDataset(self._session, info)
+            if (cursor := page.next) is None:
+                return
+
+    async def kernel(
+        self,
+        x: Inputs,
+        x2: Inputs | None = None,
+        *,
+        wait: bool = True,
+        progress: OnJob | None = None,
+        **options: Unpack[KernelOptions],
+    ) -> AsyncKernelResult:
+        """NTK Θ and NNGP Σ of a network in the infinite-width limit on the rows of x, or between those of x and x2.
+
+        x, x2: local arrays, datasets, or their ids. wait: return when the job has succeeded, else at once.
+        progress: called with the job as it goes. options, with defaults: architecture="mlp" (or all of it as JSON),
+        depth=5 (L dense layers), activation="relu", beta=0.1, sigma_w=1.0, kernels=("ntk", "nngp"), dtype="float64".
+        Raises ProblemError, JobFailed, JobCancelled, Unreachable.
+        """
+        spec = await self._kernel_spec(x, x2, options)
+        return AsyncKernelResult(await self._computed("kernels", spec, wait, progress))
+
+    async def submit_kernel(
+        self, x: Inputs, x2: Inputs | None = None, **options: Unpack[KernelOptions]
+    ) -> AsyncJobHandle:
+        """The job of `kernel`, with the same options, as soon as it is accepted."""
+        return await self.submit("kernels", await self._kernel_spec(x, x2, options))
+
+    async def spectrum(
+        self,
+        kernel: Identified | UUID | str,
+        array: str = "ntk",
+        top: int | None = None,
+        vectors: bool = False,
+        *,
+        wait: bool = True,
+        progress: OnJob | None = None,
+    ) -> AsyncSpectrumResult:
+        """Eigenvalues of K/N, all or the `top` largest, and eigenvectors where asked, of a Gram matrix of a kernel job.
+
+        kernel: the job, its result or its id; it may still be running.
+        """
+        spec = spectrum_spec(_id(kernel), array, top, vectors)
+        return AsyncSpectrumResult(await self._computed("spectra", spec, wait, progress))
+
+    async def submit_spectrum(
+        self, kernel: Identified | UUID | str, array: str = "ntk", top: int | None = None, vectors: bool = False
+    ) -> AsyncJobHandle:
+        """The job of `spectrum` as soon as it is accepted."""
+        return await self.submit("spectra", spectrum_spec(_id(kernel), array, top, vectors))
+
+    async def submit(self, kind: str, spec: Json, *, wait: float = 0.0) -> AsyncJobHandle:
+        """A job of any kind (`kernels`, `spectra`) from its spec; comes back earlier than `wait` seconds if it is done.
+
+        Equal specs are one job: what was computed before is not computed again.
+        """
+        return await self._job(post(f"/v1/{kind}", spec, wait=wait))
+
+    async def job(self, job: UUID | str) -> AsyncJobHandle:
+        """A job that was submitted before."""
+        return await self._job(Request("GET", f"/v1/jobs/{quote(str(job), safe='')}"))
+
+    async def jobs(self, *, kind: str | None = None, state: str | None = None) -> AsyncGenerator[AsyncJobHandle, None]:
+        """Jobs, newest first; only those of a kind or in a state where one is named."""
+        cursor: str | None = None
+        while True:
+            page = JobPage.model_validate_json(await self._page("/v1/jobs", cursor, kind=kind, state=state))
+            for job in page.jobs:
+                yield AsyncJobHandle(self._session, job)
+            if (cursor := page.next) is None:
+                return
+
+    async def _kernel_spec(self, x: Inputs, x2: Inputs | None, options: KernelOptions) -> dict[str, Any]:
+        against = None if x2 is None else await self._dataset_id(x2)
+        return kernel_spec(await self._dataset_id(x), against, **options)
+
+    async def _dataset_id(self, inputs: Inputs) -> str:
+        if isinstance(inputs, str):
+            return inputs
+        if isinstance(inputs, Identified) and isinstance(inputs.id, str):  # a table may have a column named id
+            return inputs.id
+        return (await self.dataset(inputs)).id
+
+    async def _computed(self, kind: str, spec: Json, wait: bool, progress: OnJob | None) -> AsyncJobHandle:
+        handle = await self.submit(kind, spec, wait=AT_ONCE if wait and progress is None else 0.0)
+        if wait:
+            await handle.wait(progress=progress)
+        return handle
+
+    async def _send_file(self, file: Upload, labels: str | Json | None, name: str | None) -> AsyncDataset:
+        return await self._dataset(post_file("/v1/datasets", file, {"labels": labels, "name": name}))
+
+
+def _id(named: Identified | UUID | str) -> str:
+    return named.id if isinstance(named, Identified) else str(named)

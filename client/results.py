@@ -1,0 +1,114 @@
+"""Results and datasets: NumPy arrays that are fetched when they are first looked at."""
+
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from numpy.typing import NDArray
+
+from client import download
+from client.download import Transferred
+from client.jobs import AsyncJobHandle
+from client.requests import Bounds, get_array
+from client.session import Session
+from contracts.jobs import DatasetInfo, Job
+
+Pending = Coroutine[Any, Any, NDArray[Any]]
+
+
+class AsyncResult:
+    """The arrays of a job; the first look at one waits for the job, fetches it and keeps it."""
+
+    def __init__(self, handle: AsyncJobHandle) -> None:
+        self.handle = handle
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id}: {self.job.state})"
+
+    @property
+    def id(self) -> str:
+        return self.handle.id
+
+    @property
+    def job(self) -> Job:
+        return self.handle.job
+
+    async def array(self, name: str) -> NDArray[Any]:
+        """An array by its name. Raises what `AsyncJobHandle.wait` and `array` raise."""
+        if name not in self._arrays:
+            await self.handle.wait()
+            self._arrays[name] = await self.handle.array(name)
+        return self._arrays[name]
+
+
+class AsyncKernelResult(AsyncResult):
+    """Matrices of a kernel job: `await result.ntk`."""
+
+    @property
+    def ntk(self) -> Pending:
+        """Θ, N₁×N₂."""
+        return self.array("ntk")
+
+    @property
+    def nngp(self) -> Pending:
+        """Σ, N₁×N₂."""
+        return self.array("nngp")
+
+
+class AsyncSpectrumResult(AsyncResult):
+    """Eigenvalues and, where asked for, eigenvectors of K/N: `await result.eigenvalues`."""
+
+    @property
+    def eigenvalues(self) -> Pending:
+        """λ, m of them in falling order."""
+        return self.array("eigenvalues")
+
+    @property
+    def eigenvectors(self) -> Pending:
+        """N×m, orthonormal columns."""
+        return self.array("eigenvectors")
+
+    @property
+    def residuals(self) -> Pending:
+        """‖(K/N)v − λv‖ of each pair."""
+        return self.array("residuals")
+
+
+class AsyncDataset:
+    """A dataset on the service: `await dataset.x`."""
+
+    def __init__(self, session: Session, info: DatasetInfo) -> None:
+        self._session = session
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self.info = info
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{array.name} {'×'.join(map(str, array.shape))}" for array in self.info.arrays)
+        return f"AsyncDataset({self.id}: {shapes})"
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def x(self) -> Pending:
+        """Inputs, n×d or n×h×w×c."""
+        return self._kept("x")
+
+    @property
+    def y(self) -> Pending:
+        """Targets, n×k."""
+        return self._kept("y")
+
+    async def array(
+        self, name: str, rows: Bounds = None, cols: Bounds = None, progress: Transferred | None = None
+    ) -> NDArray[Any]:
+        """An array of the dataset, or a block of its rows and columns."""
+        request = get_array(f"/v1/datasets/{self.id}/arrays/{quote(name, safe='')}", rows, cols)
+        return await download.fetch(self._session, request, progress)
+
+    async def _kept(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            self._arrays[name] = await self.array(name)
+        return self._arrays[name]

@@ -1,0 +1,48 @@
+"""The bodies of the submissions, from Python's keywords."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+Json = Mapping[str, Any]
+
+
+class KernelOptions(TypedDict, total=False):
+    """Keywords of `Client.kernel`; `kernel_spec` has their defaults."""
+
+    architecture: str | Json
+    depth: int
+    activation: str | Json
+    beta: float
+    sigma_w: float
+    kernels: Sequence[str]
+    dtype: str
+
+
+def kernel_spec(
+    dataset: str,
+    against: str | None = None,
+    *,
+    architecture: str | Json = "mlp",
+    depth: int = 5,
+    activation: str | Json = "relu",
+    beta: float = 0.1,
+    sigma_w: float = 1.0,
+    kernels: Sequence[str] = ("ntk", "nngp"),
+    dtype: str = "float64",
+) -> dict[str, Any]:
+    """A kernel job: of two datasets' ids (the second None for a Gram matrix) and a network in the limit.
+
+    architecture: its type, or the whole of it as JSON; depth, activation, beta and sigma_w are part of it then.
+    depth: L, the number of dense layers, of which the last is linear. beta, sigma_w: scales of biases and weights.
+    """
+    if isinstance(architecture, str):
+        named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
+        architecture = {"type": architecture} | named
+    kernels = [kernels] if isinstance(kernels, str) else list(kernels)
+    network = {"dataset": dataset, "against": against, "architecture": architecture}
+    return network | {"kernels": kernels, "dtype": dtype}
+
+
+def spectrum_spec(kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False) -> dict[str, Any]:
+    """A spectrum job: the `top` largest eigenvalues (None: all) of a kernel job's array over N."""
+    return {"kernel": kernel, "array": array, "top": top, "vectors": vectors}
