@@ -89,7 +89,8 @@ def _form(number: int, line: str) -> Form:
     cells = _cells(number, line, delimiter)
     if len(cells) > MAX_ROW:
         raise unreadable(f"line {number:,} has {len(cells):,} columns; {MAX_ROW:,} are the most")
-    header = not any(_is_number(cell) for cell in cells) and any(cells)
+    # A decimal comma does not make a name of a number.
+    header = any(cells) and not any(_is_number(cell.replace(",", ".")) for cell in cells)
     target = _target(number, [cell.lower() for cell in cells]) if header else None
     return Form(delimiter, number, len(cells), target, header)
 

@@ -7,7 +7,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.uploads.binary import Layout, blocks, fill
+from datasets.uploads.binary import blocks
+from datasets.uploads.fill import fill
+from datasets.uploads.layout import Layout
 from datasets.uploads.refusals import Budget, unreadable
 from datasets.uploads.spool import Spool
 

@@ -6,7 +6,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy_format
 
-from datasets.uploads.binary import Layout, blocks
+from datasets.uploads.binary import blocks
+from datasets.uploads.layout import Layout
 from datasets.uploads.refusals import FILE, Budget, unreadable
 from datasets.uploads.spool import Spool
 
@@ -51,7 +52,7 @@ def _header(reader: BinaryIO, name: str, pointer: str) -> tuple[Layout, int]:
     parse = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
     try:
         shape, fortran, dtype = parse(io.BytesIO(width + text), max_header_size=MAX_HEADER)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, UserWarning) as error:
+    except Exception as error:  # numpy tokenizes and evaluates the text, and may stumble in any way
         raise unreadable(f"the .npy header of {name} cannot be understood", pointer) from error
     layout = Layout(tuple(map(int, shape)), np.dtype(dtype), bool(fortran), name, pointer)
     return layout, len(head) + len(width) + len(text)

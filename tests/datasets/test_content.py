@@ -64,7 +64,7 @@ def test_targets_count(upload, build):
 
 @pytest.mark.parametrize(
     "other",
-    [X.astype(np.float32), X.T, X.reshape(40, 1, 3, 1), X[:39], -X, np.where(X == X[0, 0], np.nextafter(X, 9), X)],
+    [X.astype(np.float32), X.T, X.reshape(40, 1, 3, 1), X[:39], -X, np.nextafter(X, 9)],
     ids=["dtype", "shape", "axes", "length", "sign", "last bit"],
 )
 def test_every_bit_counts(other):
@@ -89,6 +89,6 @@ def test_how_rows_are_cut_into_blocks_does_not_matter(cuts):
 
 
 def test_the_id_stays_what_it_was():
-    # Stored ids must keep their meaning: these follow from the canonical form and were computed once, with hashlib alone.
+    # Stored ids must keep their meaning: these were computed once from the canonical form, with hashlib alone.
     assert identity(np.array([[1.0, 2.0]])) == "50152ac28546b83158dd3ffebb2a1f14"
     assert identity(np.array([[1.0, 2.0]]), np.array([[3.0]])) == "b755c79d2e66137035361dfd9590ecd2"

@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import tempfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -66,6 +67,14 @@ def test_shapes(upload, shape, expected, order):
     given_ = np.array(np.arange(np.prod(shape)).reshape(shape), dtype=np.float64, order=order)
     _, x, _ = upload(npy(given_), "x.npy")
     assert x.shape == expected
+    assert np.array_equal(x.reshape(shape), given_)
+
+
+@pytest.mark.parametrize("shape", [(700_000, 2), (3, 500_000), (700, 20, 37, 3), (900, 30, 50)])
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "u1"])
+def test_fortran_order_over_many_blocks(upload, shape, dtype):
+    given_ = np.random.default_rng(0).integers(0, 256, shape).astype(dtype, order="F")
+    _, x, _ = upload(npy(given_), "x.npy", limit=2**25)
     assert np.array_equal(x.reshape(shape), given_)
 
 
@@ -142,7 +151,7 @@ def test_any_file_name_will_do_where_the_content_speaks(filename):
 
 def test_a_spooled_file_and_one_on_disk_read_alike():
     ids = set()
-    for make in (io.BytesIO, tempfile.TemporaryFile, lambda: tempfile.SpooledTemporaryFile(max_size=10)):
+    for make in (io.BytesIO, tempfile.TemporaryFile, partial(tempfile.SpooledTemporaryFile, max_size=10)):
         with make() as file:
             file.write(npz(x=NUMBERS))
             with read_upload(file, "x.npz", limit=2**20) as content:
