@@ -5,7 +5,7 @@ One configuration for whoever rings and whoever listens; the reasons are in docs
 
 from typing import Any
 
-from contracts.settings import Settings
+from contracts.settings import GIB, Settings
 
 TASK = "ntkd.bell"
 # One ring wakes one worker; more workers than this join in as the sweeper rings again.
@@ -32,8 +32,10 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_pool_start_method": "spawn",
-        "worker_soft_shutdown_timeout": 20,
-        "worker_max_tasks_per_child": 50,
+        "worker_soft_shutdown_timeout": 5,
+        "worker_max_tasks_per_child": 10_000,
+        "worker_max_memory_per_child": (settings.memory_bytes + 2 * GIB) // 1024,
+        "worker_proc_alive_timeout": 60,
         "worker_hijack_root_logger": False,
         "worker_enable_remote_control": False,
     }

@@ -16,7 +16,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 class Settings(BaseSettings):
     """Settings of every process; docs/operations.md holds the table of them, made from the descriptions here."""
 
-    model_config = SettingsConfigDict(env_prefix="NTKD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="NTKD_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     database_url: str | None = Field(None, description="PostgreSQL to use, `postgresql://…`; unset: the embedded one")
     redis_url: str | None = Field(None, description="Redis or Valkey to use, `redis://…`; unset: the embedded one")
