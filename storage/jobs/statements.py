@@ -112,5 +112,6 @@ ORPHANS = text("""
 # A worker holds this shared while it stores tiles: a job is deleted before that or after it, never during it.
 HOLD = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:job AS text), 0))")
 HOLD_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:job AS text), 0))")
+WAITING = text("SELECT 1 FROM job WHERE waits_for = :job LIMIT 1")
 DELETE = text("DELETE FROM job WHERE id = :job")
 NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', CAST(:job AS text))")

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import RowMapping, TextClause
 
 from contracts.jobs import State
-from contracts.problems import DEPENDENCY_FAILED, WORKER_LOST, Problem
+from contracts.problems import CONFLICT, DEPENDENCY_FAILED, WORKER_LOST, Problem
 from storage.database import Database, Read, Write
 from storage.jobs import statements as sql
 
@@ -137,8 +137,15 @@ def _drop_work(write: Write, job: UUID) -> None:
 
 
 def delete(database: Database, job: UUID) -> None:
-    """Cancel the job where it has not finished, then remove it with all that hangs on it."""
+    """Cancel the job where it has not finished, then remove it with all that hangs on it.
+
+    Raises a conflict problem, and leaves the job as it is, while another job waits for it.
+    """
     with database.begin() as write:
+        write.execute(sql.LOCK, {"job": job})
+        # With the row locked no job can begin to wait for it, and of a cancelled one none will.
+        if write.execute(sql.WAITING, {"job": job}).first() is not None:
+            raise CONFLICT.error("Another job waits for the result of this one; cancel or delete that one first.")
         cancel(write, job)
     with database.begin() as write:
         write.execute(sql.HOLD_ALONE, {"job": job})
