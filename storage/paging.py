@@ -17,6 +17,8 @@ def position(cursor: str | None) -> tuple[datetime | None, str | None]:
         return None, None
     try:
         at, id_ = urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        if not id_.isprintable():
+            raise ValueError(id_)  # PostgreSQL's text has no NUL
         return datetime.fromisoformat(at), id_
     except ValueError as error:
         raise INVALID_REQUEST.error("This cursor is not one that a page gave.", "cursor") from error
