@@ -34,9 +34,11 @@ def correlate(a: Rows, b: Rows, *, diagonal: bool) -> Correlation:
     if diagonal:
         rho.fill_diagonal_(0.0)
     u, v = 1.0 - rho, 1.0 + rho
-    for i, j in _coarse(rho, diagonal=diagonal):
-        small, large = _pairs(a, b, i, j, rho[i, j].double())
+    coarse = _coarse(rho)
+    if coarse is not None:
+        i, j = (coarse.triu_(1) if diagonal else coarse).nonzero(as_tuple=True)
         equal = rho[i, j] > 0.0
+        small, large = _pairs(a, b, i, j, rho[i, j].double())
         u[i, j] = torch.where(equal, small, large).to(u.dtype)
         v[i, j] = torch.where(equal, large, small).to(v.dtype)
         rho[i, j] = torch.where(equal, 1.0 - small, small - 1.0).to(rho.dtype)
@@ -47,21 +49,17 @@ def correlate(a: Rows, b: Rows, *, diagonal: bool) -> Correlation:
     return Correlation(u, v, rho)
 
 
-def _coarse(rho: Tensor, *, diagonal: bool) -> list[tuple[Tensor, Tensor]]:
-    """Indices of the pairs that the product is too coarse for; most tiles have none and pay one reduction."""
+def _coarse(rho: Tensor) -> Tensor | None:
+    """Where the product is too coarse; most tiles have no such pair, and pay for one reduction."""
     most, least = 1.0 - _EQUAL[rho.dtype], _OPPOSITE - 1.0
-    lowest, highest = rho.aminmax() if rho.numel() else (rho.new_zeros(()), rho.new_zeros(()))
-    if not bool((lowest < least) | (highest > most)):
-        return []
-    mask = (rho > most) | (rho < least)
-    i, j = (mask.triu_(1) if diagonal else mask).nonzero(as_tuple=True)
-    return [(i, j)]
+    lowest, highest = rho.aminmax()
+    return (rho > most) | (rho < least) if bool((lowest < least) | (highest > most)) else None
 
 
 def _pairs(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """1 − |ρ| and 1 + |ρ| of the pairs (a[i], b[j]) in float64, from ρ to about half its digits; chunk by chunk."""
     size = max(1, _CHUNK // a.scaled.shape[1])
-    chunks = [slice(start, start + size) for start in range(0, len(i), size)]
+    chunks = [slice(start, start + size) for start in range(0, max(1, len(i)), size)]
     sines = [_sine_squared(a, b, i[some], j[some], rho[some]) for some in chunks]
     square = torch.cat(sines).clamp_(max=1.0)
     large = 1.0 + (1.0 - square).sqrt_()

@@ -37,10 +37,12 @@ class Rows:
 def rows(arch: Architecture, x: Tensor) -> Rows:
     """Prepare inputs x (n×d, float64 or float32, any device), for `tile`.
 
-    Raises ValueError if x is no matrix, has no columns, another dtype, or entries that are not finite.
+    Raises ValueError if x is no matrix, is empty, has another dtype, or entries that are not finite.
     """
-    if x.ndim != 2 or x.shape[1] == 0 or x.dtype not in DTYPES:
-        raise ValueError(f"inputs must be an n×d matrix of float64 or float32, not {tuple(x.shape)} of {x.dtype}")
+    if x.ndim != 2 or x.numel() == 0 or x.dtype not in DTYPES:
+        raise ValueError(
+            f"inputs must be a non-empty n×d matrix of float64 or float32, not {tuple(x.shape)} of {x.dtype}"
+        )
     largest = x.abs().amax(dim=1)
     if not bool(largest.isfinite().all()):
         raise ValueError("inputs must be finite")

@@ -1,0 +1,7 @@
+"""Eigen-decompositions of kernel matrices, as the paper's operator Π has them: of K/N (Section 5)."""
+
+from ntk_engine.spectrum.dense import eigh
+from ntk_engine.spectrum.krylov import top
+from ntk_engine.spectrum.result import NotConvergedError, Spectrum
+
+__all__ = ["NotConvergedError", "Spectrum", "eigh", "top"]

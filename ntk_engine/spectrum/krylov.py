@@ -1,0 +1,158 @@
+"""The leading eigenpairs of a matrix that is only ever multiplied with: block Krylov, fully orthogonalised.
+
+Each step is one pass over K, which is what a matrix streamed from storage costs. The basis V and its image KV are both
+kept, so Ritz pairs and their residuals are exact without a further pass. The block has at least k columns, so every
+eigenvalue comes with its multiplicity.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+import torch
+
+from ntk_engine.spectrum.dense import checked
+from ntk_engine.spectrum.result import NotConvergedError, Spectrum, with_signs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MatMul = Callable[["Tensor"], "Tensor"]
+
+# Residuals, relative to the largest eigenvalue, that rounding in a product of a hundred thousand rows still allows.
+_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+_LEAST_BLOCK = 16
+_LEAST_BASIS = 128
+
+
+@overload
+def top(
+    matrix: Tensor, k: int, /, *, tolerance: float | None = None, seed: int = 0, max_passes: int = 200
+) -> Spectrum: ...
+@overload
+def top(
+    matmul: MatMul,
+    n: int,
+    k: int,
+    /,
+    *,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+    tolerance: float | None = None,
+    seed: int = 0,
+    max_passes: int = 200,
+) -> Spectrum: ...
+def top(
+    matrix: Tensor | MatMul,
+    n: int,
+    k: int | None = None,
+    /,
+    *,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+    tolerance: float | None = None,
+    seed: int = 0,
+    max_passes: int = 200,
+) -> Spectrum:
+    """The k largest eigenvalues of K/n with eigenvectors (n×k) and residuals, for a symmetric K (n×n).
+
+    K is a tensor, as in `top(matrix, k)`, or a function from n×b to its product with K, as in `top(matmul, n, k)`; the
+    latter is called once a pass, with b of about max(16, 1.25 k), on `device` and in `dtype`. Stops when every residual
+    is at most `tolerance` (1e-12; 1e-5 in float32) of the largest eigenvalue's magnitude. Holds two n×m bases,
+    m ≤ max(128, 3b). Raises ValueError for a k outside 1 … n or entries that are not finite, and NotConvergedError
+    after `max_passes`.
+    """
+    if isinstance(matrix, torch.Tensor):
+        checked(matrix)
+        n, k, dtype, device = matrix.shape[0], n, matrix.dtype, matrix.device
+        matmul: MatMul = matrix.__matmul__
+    else:
+        matmul = matrix
+    if k is None or not 1 <= k <= n:
+        raise ValueError(f"the number of eigenpairs must be between 1 and the {n} rows of the matrix, not {k}")
+    tolerance = _TOLERANCE[dtype] if tolerance is None else tolerance
+    # Drawn on the CPU, so that a seed means the same on every device.
+    start = torch.randn(n, _block(n, k), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return _iterate(matmul, torch.linalg.qr(start.to(device, dtype)).Q, k, tolerance, max_passes)
+
+
+def _block(n: int, k: int) -> int:
+    return min(n, max(_LEAST_BLOCK, k + k // 4))
+
+
+@dataclass
+class _Basis:
+    """An orthonormal V (n×m), its image KV, and the Ritz pairs of K on it, largest first."""
+
+    vectors: Tensor
+    images: Tensor
+    values: Tensor
+    rotation: Tensor
+
+    @classmethod
+    def spanned_by(cls, vectors: Tensor, images: Tensor) -> _Basis:
+        projected = vectors.mT @ images
+        values, rotation = torch.linalg.eigh((projected + projected.mT) / 2)
+        return cls(vectors, images, values.flip(0), rotation.flip(1))
+
+    def extended(self, vectors: Tensor, images: Tensor) -> _Basis:
+        return self.spanned_by(torch.cat([self.vectors, vectors], dim=1), torch.cat([self.images, images], dim=1))
+
+    def leading(self, m: int) -> _Basis:
+        """The span of the m leading Ritz vectors alone."""
+        turn = self.rotation[:, :m]
+        identity = torch.eye(turn.shape[1], dtype=turn.dtype, device=turn.device)
+        return _Basis(self.vectors @ turn, self.images @ turn, self.values[:m], identity)
+
+    def residuals(self, k: int) -> Tensor:
+        """‖Kv − λv‖ of the k leading Ritz pairs."""
+        turn = self.rotation[:, :k]
+        rest = self.images @ turn - (self.vectors @ turn) * self.values[:k]
+        norms: Tensor = torch.linalg.vector_norm(rest, dim=0)
+        return norms
+
+
+def _iterate(matmul: MatMul, block: Tensor, k: int, tolerance: float, max_passes: int) -> Spectrum:
+    n, width = block.shape
+    image = matmul(block)
+    # K in units of its own size, so that squares of its entries neither overflow nor underflow.
+    size = float(image.abs().max()) or 1.0
+    if not math.isfinite(size):
+        raise ValueError("a spectrum needs finite entries")
+    image = image / size
+    basis = _Basis.spanned_by(block, image)
+    for passes in itertools.count(1):
+        residuals = basis.residuals(k)
+        if bool((residuals <= tolerance * basis.values.abs().max()).all()):
+            break
+        block = _orthogonal(image, basis)
+        if block.shape[1] == 0 or passes >= max_passes:
+            raise NotConvergedError(passes, tolerance, residuals * (size / n))
+        image = matmul(block) / size
+        # The new block spans what the Ritz vectors lack: the leading ones and it are as good a space as all before.
+        limit = max(_LEAST_BASIS, 3 * width)
+        basis = basis if basis.vectors.shape[1] + width <= limit else basis.leading(limit // 2)
+        basis = basis.extended(block, image)
+    best = basis.leading(k)
+    return Spectrum(best.values * (size / n), with_signs(best.vectors), residuals * (size / n))
+
+
+def _orthogonal(image: Tensor, basis: _Basis) -> Tensor:
+    """An orthonormal basis of what the newest image adds to the space, without directions that are rounding only."""
+    directions, sizes, _ = torch.linalg.svd(_beside(image, basis), full_matrices=False)
+    block: Tensor = directions[:, sizes > 4 * torch.finfo(image.dtype).eps * basis.values.abs().max()]
+    for _ in range(2):
+        block = _beside(block, basis)
+        block = torch.linalg.qr(block).Q
+    return block
+
+
+def _beside(block: Tensor, basis: _Basis) -> Tensor:
+    """The part orthogonal to the basis; twice, as the first pass leaves what its own rounding made."""
+    for _ in range(2):
+        block = block - basis.vectors @ (basis.vectors.mT @ block)
+    return block
