@@ -22,6 +22,8 @@ from contracts.jobs import Event, Job, State
 
 # How long one long poll may last; shorter than the silence that proxies commonly allow.
 POLL = 25.0
+# The longest that the service takes.
+LONGEST_POLL = 60.0
 
 OnJob = Callable[[Job], object]
 """Called with the job whenever there is news of it."""
@@ -48,7 +50,8 @@ class AsyncJobHandle:
         return self.job.state
 
     async def refresh(self, wait: float = 0.0) -> Job:
-        """Ask for the job's state; with `wait`, the answer comes when there is news or after so many seconds."""
+        """Ask for the job's state; with `wait`, the answer comes when there is news, or after so many seconds."""
+        wait = min(wait, LONGEST_POLL)
         asked = {"wait": f"{wait:g}"} if wait > 0 else {}
         known = {} if self._tag is None else {"If-None-Match": self._tag}
         reply = await self._session.call(Request("GET", self._path, params=asked, headers=known, wait=wait))
@@ -83,6 +86,9 @@ class AsyncJobHandle:
                         yield event
                         if event.state.finished:
                             return
+                if (await self.refresh()).state.finished and self.job.version <= after:
+                    return
+                raise httpx.RemoteProtocolError("the event stream ended before the job did")
             except PASSING as error:
                 await attempts.failed(error)
 
@@ -128,8 +134,6 @@ class AsyncJobHandle:
                 attempts.progressed()
                 for message in decoder.feed(piece):
                     yield Event.model_validate_json(message.data)
-        # Who gets here still waits for the event that ends the job.
-        raise httpx.RemoteProtocolError("the event stream ended early")
 
     @property
     def _path(self) -> str:

@@ -1,6 +1,7 @@
 """The requests of the API as values."""
 
 import json
+from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -57,7 +58,7 @@ def to_json(body: Any) -> bytes:
 
 def _key(wait: float = 0.0) -> dict[str, str]:
     """A key of its own for this POST, and the wish to wait."""
-    prefer = {"Prefer": f"wait={wait:g}"} if wait > 0 else {}
+    prefer = {"Prefer": f"wait={ceil(wait)}"} if wait > 0 else {}
     return {"Idempotency-Key": str(uuid4())} | prefer
 
 

@@ -41,7 +41,7 @@ class Attempts:
     def __init__(self, url: str, transport: Transport, patience: float) -> None:
         self.failures = 0
         self._url, self._transport, self._patience = url, transport, patience
-        self._since = 0.0
+        self._until = 0.0
 
     def progressed(self) -> None:
         """Something came: the next failure is a first one again."""
@@ -51,13 +51,14 @@ class Attempts:
         """Rest, longer each time and with jitter; raises Unreachable, or the problem, when patience has run out."""
         now = time.monotonic()
         if self.failures == 0:
-            self._since = now
-        if now - self._since >= self._patience:
+            self._until = now + self._patience
+        if now >= self._until:
             raise self._last(error) from error
         longest = min(FIRST_PAUSE * 2.0**self.failures, LONGEST_PAUSE)
         self.failures += 1
         asked = min(error.seconds, LONGEST_PAUSE) if isinstance(error, Busy) else 0.0
-        await self._transport.sleep(max(asked, longest * random.uniform(0.5, 1.0)))  # noqa: S311
+        pause = max(asked, longest * random.uniform(0.5, 1.0))  # noqa: S311
+        await self._transport.sleep(min(pause, self._until - now))
 
     def _last(self, error: httpx.TransportError | Busy) -> Exception:
         if isinstance(error, Busy):
