@@ -1,0 +1,175 @@
+"""The planner: every entry in exactly one part, parts within their time and memory, and no to what is too large."""
+
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from contracts.canonical import canonical_json, digest
+from contracts.kernels import KernelSpec
+from contracts.plan import ITEM_BYTES, ArrayPlan, Plan, References
+from contracts.problems import KINDS, ProblemError
+from contracts.registry import SPECS, parse_spec
+from contracts.settings import GIB, MIB, Settings
+from contracts.spectra import SpectrumSpec
+from contracts.tiling import PART_SECONDS, SMALLEST_TILE, Block, tiling
+from ntk_engine.architecture import mlp
+
+ONE, TWO = "1" * 32, "2" * 32
+LIMITS = Settings()
+
+
+def points(n: int, d: int) -> dict[str, ArrayPlan]:
+    return {"x": ArrayPlan("x", (n, d), "float64", max(1, n), d)}
+
+
+def plan(n: int, d: int = 4, *, m: int | None = None, limits: Settings = LIMITS, **fields: object) -> Plan:
+    datasets = {ONE: points(n, d)} | ({} if m is None else {TWO: points(m, d)})
+    spec = {"dataset": ONE, "against": None if m is None else TWO, "architecture": mlp(depth=3)} | fields
+    return KernelSpec(**spec).plan(References(datasets), limits)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(1, 3000), m=st.none() | st.integers(1, 3000), depth=st.sampled_from([1, 5, 100, 3000]))
+def test_parts_cover_every_entry_once(n: int, m: int | None, depth: int) -> None:
+    made = plan(n, m=m, architecture=mlp(depth=depth))
+    tile = made.arrays[0].tile_rows
+    covered = np.zeros((n, m or n), dtype=np.int8)
+    for part in made.parts:
+        block = Block(*part.spec["rows"], *part.spec["cols"])
+        pieces = list(block.cut(tile, upper=m is None))
+        assert part.work == sum(piece.entries for piece in pieces)
+        for piece in pieces:
+            assert piece.row % tile == piece.col % tile == 0
+            covered[piece.row : piece.row_end, piece.col : piece.col_end] += 1
+    if m is None:
+        rows, cols = np.indices(covered.shape) // tile
+        assert (covered == (cols >= rows)).all()
+    else:
+        assert (covered == 1).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    n=st.integers(1, 10**6),
+    d=st.integers(1, 10**5),
+    layers=st.integers(1, 10**5),
+    memory=st.sampled_from([256 * MIB, GIB, 8 * GIB]),
+    dtype=st.sampled_from(["float64", "float32"]),
+)
+def test_parts_keep_to_their_time_and_memory_where_a_tile_can(
+    n: int, d: int, layers: int, memory: int, dtype: str
+) -> None:
+    cut = tiling(n, d, layers, 2, dtype, memory)
+    assert cut.part % cut.tile == 0
+    if cut.tile > SMALLEST_TILE or cut.part > cut.tile:
+        assert cut.part**2 * cut.entry_seconds <= PART_SECONDS
+        assert cut.part_bytes <= memory // 4
+
+
+def test_a_large_gram_matrix_stores_one_triangle_and_streams_in_narrow_panels() -> None:
+    made = plan(20_000, 784, kernels=["ntk"])
+    array = made.arrays[0]
+    assert array.tile_rows * array.cols * ITEM_BYTES[array.dtype] <= 64 * MIB
+    assert array.stored_bytes < 0.51 * 20_000**2 * 8
+    assert made.memory_bytes < GIB // 4
+
+
+@pytest.mark.parametrize(
+    ("n", "fields", "limits", "figure"),
+    [
+        (10**7, {}, LIMITS, "largest_array_bytes"),
+        (60_000, {"architecture": mlp(depth=10_000)}, LIMITS, "seconds"),
+        (200, {}, Settings(memory_bytes=1000), "memory_bytes"),
+    ],
+)
+def test_too_large_a_job_is_refused_with_figures(
+    n: int, fields: dict[str, object], limits: Settings, figure: str
+) -> None:
+    with pytest.raises(ProblemError) as refused:
+        plan(n, limits=limits, **fields)
+    problem = refused.value.problem
+    assert problem.type == "/problems/too-large"
+    assert problem.figures is not None
+    assert problem.figures[figure] > problem.figures["limits"][figure]
+
+
+def test_dimensions_must_agree() -> None:
+    references = References({ONE: points(3, 4), TWO: points(3, 5)})
+    with pytest.raises(ProblemError) as refused:
+        KernelSpec(dataset=ONE, against=TWO, architecture=mlp(depth=2)).plan(references, LIMITS)
+    assert refused.value.problem.errors[0].pointer == "/against"
+
+
+def spectrum(limits: Settings = LIMITS, *, n: int = 100, symmetric: bool = True, **fields: object) -> Plan:
+    job = uuid4()
+    arrays = {"ntk": ArrayPlan("ntk", (n, n), "float64", 512, 512, symmetric)}
+    return SpectrumSpec(kernel=job, **fields).plan(References({}, {str(job): arrays}), limits)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [({"top": 101}, "/top"), ({"array": "nngp"}, "/array"), ({"symmetric": False}, "/kernel")],
+)
+def test_spectra_that_do_not_fit_their_kernel(fields: dict[str, object], pointer: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        spectrum(**fields)
+    assert refused.value.problem.errors[0].pointer == pointer
+
+
+def test_a_full_spectrum_beyond_the_memory_is_refused_and_its_top_is_not() -> None:
+    with pytest.raises(ProblemError) as refused:
+        spectrum(n=20_000)
+    assert refused.value.problem.figures is not None
+    assert spectrum(n=20_000, top=10, vectors=True).memory_bytes < GIB
+
+
+def test_specs_survive_being_stored() -> None:
+    kernel = KernelSpec(dataset=ONE, architecture={"type": "mlp", "depth": 3, "activation": "erf", "width": 7})
+    again = parse_spec("kernels", kernel.explicit())
+    assert again.explicit() == kernel.explicit()
+    assert "width" not in kernel.explicit()["architecture"]
+    assert set(SPECS) == {"kernels", "spectra"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernels": []},
+        {"kernels": ["x"]},
+        {"dataset": "no"},
+        {"dtype": "float16"},
+        {"more": 1},
+        {"method": {"type": "magic"}},
+    ],
+)
+def test_bad_fields_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        KernelSpec(**({"dataset": ONE, "architecture": mlp(depth=2)} | change))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=2))
+def test_canonical_json_knows_no_order(value: dict[str, object]) -> None:
+    turned = dict(reversed(list(value.items())))
+    assert canonical_json(turned) == canonical_json(value)
+    assert digest(value) != digest(value | {"one more": 1})
+
+
+def test_canonical_json_has_no_nan() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(float("nan"))
+
+
+def test_problem_names_are_unique_and_statuses_are_errors() -> None:
+    assert len(KINDS) > 15
+    assert all(400 <= kind.status < 600 for kind in KINDS.values())
