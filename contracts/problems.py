@@ -89,7 +89,7 @@ UNREADABLE_UPLOAD = Kind(
 TOO_LARGE = Kind(
     "too-large",
     422,
-    "The job exceeds the limits of this service",
+    "The request exceeds the limits of this service",
     "`figures` holds what the planner expects of the job beside the limits; ask for less, or raise the limits.",
 )
 NOT_FOUND = Kind(
