@@ -1,0 +1,48 @@
+"""Examples of every body that is sent with POST; those that name a dataset name the one that `POINTS` makes."""
+
+from fastapi.openapi.models import Example
+
+# Four points on the unit circle; a dataset's id follows from its content, so this one is known beforehand.
+POINTS_ID = "2dbc5fd75e91f1ceabaf475b821e1796"
+_NETWORK = {"type": "mlp", "depth": 5, "activation": "relu", "beta": 0.1, "sigma_w": 1.0}
+
+DATASETS: dict[str, Example] = {
+    "points": {
+        "summary": "Four points, written out",
+        "value": {"source": {"type": "inline", "x": [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]}},
+    },
+    "circle": {
+        "summary": "100 points of the unit circle and the product of their coordinates",
+        "value": {"source": {"type": "circle", "points": 100}, "targets": {"type": "x1*x2"}},
+    },
+    "mnist": {
+        "summary": "The first 512 digits of MNIST with one-hot labels",
+        "value": {"source": {"type": "mnist", "split": "train", "first": 512, "scale": "unit"}, "labels": "one_hot"},
+    },
+}
+KERNELS: dict[str, Example] = {
+    "gram": {
+        "summary": "Gram matrices of the four points in the example `points` of POST /v1/datasets",
+        "value": {"dataset": POINTS_ID, "architecture": _NETWORK, "kernels": ["ntk", "nngp"]},
+    },
+    "cross": {
+        "summary": "A cross matrix between two datasets, here the same one twice, in single precision",
+        "value": {
+            "dataset": POINTS_ID,
+            "against": POINTS_ID,
+            "architecture": {"type": "mlp", "depth": 3, "activation": "erf", "beta": 0.0},
+            "kernels": ["ntk"],
+            "dtype": "float32",
+        },
+    },
+}
+SPECTRA: dict[str, Example] = {
+    "top": {
+        "summary": "The three leading eigenvalues and eigenvectors; put the id of a kernel job of yours",
+        "value": {"kernel": "00000000-0000-4000-8000-000000000000", "array": "ntk", "top": 3, "vectors": True},
+    },
+    "all": {
+        "summary": "All eigenvalues; put the id of a kernel job of yours",
+        "value": {"kernel": "00000000-0000-4000-8000-000000000000"},
+    },
+}

@@ -1,0 +1,16 @@
+"""Every route: a new one is a file beside this one and an entry here."""
+
+from api.routes import arrays, datasets, events, health, jobs, kernels, networks, page, problems, spectra
+
+ROUTERS = (
+    page.router,
+    datasets.router,
+    kernels.router,
+    spectra.router,
+    jobs.router,
+    events.router,
+    arrays.router,
+    networks.router,
+    health.router,
+    problems.router,
+)

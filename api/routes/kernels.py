@@ -1,0 +1,21 @@
+"""POST /v1/kernels."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from starlette.responses import Response
+
+from api.examples import KERNELS
+from api.submitting import Asking, submits
+from contracts.kernels import KernelSpec
+
+router = APIRouter(tags=["computations"])
+
+
+@router.post("/v1/kernels", summary="Compute a kernel matrix", **submits())
+async def submit_kernel(spec: Annotated[KernelSpec, Body(openapi_examples=KERNELS)], asking: Asking) -> Response:
+    """NTK and NNGP of an architecture: the Gram matrix of a dataset, or the cross matrix of two.
+
+    Equal requests are one job. Results are arrays of the job: `/v1/jobs/{id}/arrays/ntk`.
+    """
+    return await asking.submit(spec)

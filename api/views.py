@@ -1,0 +1,82 @@
+"""A block of a stored array as a client asks for it: which rows and columns, its shape, its size in bytes."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.problems import INVALID_REQUEST, RANGE_NOT_SATISFIABLE
+from storage import arrays
+from storage.arrays import Stored
+from storage.database import Database
+
+BOUNDS = re.compile(r"(\d{0,15}):(\d{0,15})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows × cols of a stored array; where all columns are meant, the array's further axes stay as they are."""
+
+    database: Database
+    stored: Stored
+    rows: slice
+    cols: slice
+
+    @property
+    def name(self) -> str:
+        return self.stored.plan.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        height, width = self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+        further = self.stored.plan.shape[1:]
+        return (height, *further) if width == self.stored.plan.cols else (height, width)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Little-endian, as the tiles are."""
+        return np.dtype(self.stored.plan.dtype).newbyteorder("<")
+
+    @property
+    def row_bytes(self) -> int:
+        return prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    def panels(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.floating]]:
+        """Rows [start, stop) of the view, a row panel of tiles at a time, as C-ordered matrices.
+
+        Raises LookupError where a tile is missing.
+        """
+        stop = self.shape[0] if stop is None else stop
+        rows = slice(self.rows.start + start, self.rows.start + stop)
+        for panel in arrays.panels(self.database, self.stored, rows, self.cols):
+            yield np.ascontiguousarray(panel, dtype=self.dtype)
+
+
+def view(database: Database, stored: Stored, rows: str | None, cols: str | None) -> View:
+    """The block that `rows=a:b` and `cols=c:d` name; raises a problem for what is no block of the array."""
+    plan = stored.plan
+    if cols is not None and len(plan.shape) != 2:
+        raise INVALID_REQUEST.error(
+            f"The array has {len(plan.shape)} axes; cols takes a part of a matrix only.", "cols"
+        )
+    return View(database, stored, _bounds("rows", rows, plan.rows), _bounds("cols", cols, plan.cols))
+
+
+def _bounds(name: str, asked: str | None, size: int) -> slice:
+    """`a:b` as a slice: from 0, the end not included, open ends allowed."""
+    if asked is None:
+        return slice(0, size)
+    found = BOUNDS.fullmatch(asked)
+    if found is None:
+        raise INVALID_REQUEST.error(f"{name} must be like 0:100, with integers from 0 on, not {asked[:40]!r}.", name)
+    start, stop = int(found[1] or 0), int(found[2] or size)
+    if start >= stop or stop > size:
+        raise RANGE_NOT_SATISFIABLE.error(f"{name}={asked} is not a part of the array's {size} {name}.", name)
+    return slice(start, stop)
