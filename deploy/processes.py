@@ -33,12 +33,16 @@ class Account:
 
 @dataclass(frozen=True)
 class Command:
-    """What to run: `env` is its whole environment, `grace` the seconds it has between `stop_signal` and SIGKILL."""
+    """What to run: `env` is its whole environment, `grace` the seconds it has between `stop_signal` and SIGKILL.
+
+    `death_signal` is what it gets when this process is killed and cannot ask, wait and insist.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
     grace: float = 30.0
     cwd: Path | None = None
     log: Path | None = None
@@ -48,7 +52,7 @@ class Command:
     def launcher(self) -> list[str]:
         """The command line of the process that becomes this command."""
         uid, gid = ("-", "-") if self.account is None else (str(self.account.uid), str(self.account.gid))
-        head = [sys.executable, "-I", "-S", str(LAUNCH), str(int(self.stop_signal)), str(os.getpid()), uid, gid]
+        head = [sys.executable, "-I", "-S", str(LAUNCH), str(int(self.death_signal)), str(os.getpid()), uid, gid]
         return [*head, shutil.which(self.argv[0]) or self.argv[0], *self.argv[1:]]
 
 

@@ -117,7 +117,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run until Ctrl-C or SIGTERM."""
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(name)s: %(message)s")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:

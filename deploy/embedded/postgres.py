@@ -45,7 +45,8 @@ def command(home: Home, record: Record, lock: int) -> Command:
         "postgres",
         (str(folder / "postgres"), "-D", str(data), "-p", str(record.postgres_port), *options),
         ENV,
-        signal.SIGINT,  # fast shutdown: sessions are ended, a checkpoint is written
+        stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, a checkpoint is written
+        death_signal=signal.SIGINT,
         cwd=data,
         log=home.log_file("postgres"),
         account=home.account,

@@ -1,6 +1,7 @@
 """Valkey: its configuration, its command line, and how it says that it is ready."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def command(home: Home, record: Record, lock: int) -> Command:
         "valkey",
         (str(binaries.valkey_server(home)), str(_configure(home, folder, record))),
         ENV,
+        death_signal=signal.SIGTERM,
         cwd=folder,
         log=home.log_file("valkey"),
         account=home.account,
