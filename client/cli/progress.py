@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from client.cli.words import err, progress_text, say
+from client.cli.words import err, left_text, progress_text, say
 from contracts.jobs import Job
 
 # Between two lines where there is no terminal.
@@ -57,10 +57,10 @@ class JobProgress(_Display):
     def __call__(self, job: Job) -> None:
         done = job.progress
         if self._live:
-            left = f"{done.seconds_left:.0f} s left" if done.seconds_left else ""
+            left = left_text(done)
             words = f"{job.kind} {job.state}"
             self._bar.update(self._task, description=words, completed=done.done, total=done.total, left=left)
-        elif time.monotonic() - self._said >= PAUSE:
+        elif not job.state.finished and time.monotonic() - self._said >= PAUSE:
             self._said = time.monotonic()
             say(f"{job.kind} {job.id}: {job.state}, {progress_text(done)}")
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -70,9 +71,13 @@ def progress_text(progress: Progress) -> str:
     parts = [f"{progress.done:,} of {progress.total:,} {progress.unit} ({share:.0f} %)"]
     if progress.rate is not None:
         parts.append(f"{progress.rate:,.3g}/s")
-    if progress.seconds_left:
-        parts.append(f"{progress.seconds_left:.0f} s left")
-    return ", ".join(parts)
+    return ", ".join([*parts, left] if (left := left_text(progress)) else parts)
+
+
+def left_text(progress: Progress) -> str:
+    """How long still, or nothing where that is unknown or no time at all."""
+    seconds = progress.seconds_left or 0.0
+    return f"{timedelta(seconds=round(seconds))} left" if seconds >= 1 else ""
 
 
 def shape_text(array: ArrayInfo) -> str:
