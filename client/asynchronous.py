@@ -9,6 +9,7 @@ from uuid import UUID
 
 from numpy.typing import ArrayLike
 
+from client.answers import parsed
 from client.connection import AsyncConnection
 from client.jobs import AsyncJobHandle, OnJob
 from client.requests import post, post_file
@@ -80,7 +81,7 @@ class AsyncClient(AsyncConnection):
         """All datasets, newest first."""
         cursor: str | None = None
         while True:
-            page = DatasetPage.model_validate_json(await self._page("/v1/datasets", cursor))
+            page = parsed(DatasetPage, await self._page("/v1/datasets", cursor))
             for info in page.datasets:
                 yield AsyncDataset(self._session, info)
             if (cursor := page.next) is None:
@@ -149,7 +150,7 @@ class AsyncClient(AsyncConnection):
         """Jobs, newest first; only those of a kind or in a state where one is named."""
         cursor: str | None = None
         while True:
-            page = JobPage.model_validate_json(await self._page("/v1/jobs", cursor, kind=kind, state=state))
+            page = parsed(JobPage, await self._page("/v1/jobs", cursor, kind=kind, state=state))
             for job in page.jobs:
                 yield AsyncJobHandle(self._session, job)
             if (cursor := page.next) is None:

@@ -4,6 +4,7 @@ import os
 from types import TracebackType
 from typing import Self
 
+from client.answers import parsed
 from client.jobs import AsyncJobHandle
 from client.requests import get_page
 from client.results import AsyncDataset
@@ -41,11 +42,11 @@ class AsyncConnection:
 
     async def _dataset(self, request: Request) -> AsyncDataset:
         reply = await self._session.call(request)
-        return AsyncDataset(self._session, DatasetInfo.model_validate_json(reply.body))
+        return AsyncDataset(self._session, parsed(DatasetInfo, reply.body))
 
     async def _job(self, request: Request) -> AsyncJobHandle:
         reply = await self._session.call(request)
-        return AsyncJobHandle(self._session, Job.model_validate_json(reply.body), reply.headers.get("etag"))
+        return AsyncJobHandle(self._session, parsed(Job, reply.body), reply.headers.get("etag"))
 
     async def _page(self, path: str, cursor: str | None, **filters: str | None) -> bytes:
         return (await self._session.call(get_page(path, cursor, **filters))).body

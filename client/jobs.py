@@ -12,6 +12,7 @@ import httpx
 from numpy.typing import NDArray
 
 from client import download
+from client.answers import parsed
 from client.download import Transferred
 from client.errors import JobCancelled, JobFailed, ProblemError, WaitTimeout
 from client.event_stream import EventDecoder
@@ -56,7 +57,7 @@ class AsyncJobHandle:
         known = {} if self._tag is None else {"If-None-Match": self._tag}
         reply = await self._session.call(Request("GET", self._path, params=asked, headers=known, wait=wait))
         if reply.status != 304:
-            self._take(Job.model_validate_json(reply.body), reply.headers.get("etag"))
+            self._take(parsed(Job, reply.body), reply.headers.get("etag"))
         return self.job
 
     async def wait(self, timeout: float | None = None, progress: OnJob | None = None) -> Job:
@@ -95,7 +96,7 @@ class AsyncJobHandle:
     async def cancel(self) -> Job:
         """Stop the job; one that has finished stays as it is."""
         reply = await self._session.call(post(f"{self._path}/cancel"))
-        self._take(Job.model_validate_json(reply.body), reply.headers.get("etag"))
+        self._take(parsed(Job, reply.body), reply.headers.get("etag"))
         return self.job
 
     async def delete(self) -> None:
@@ -133,7 +134,7 @@ class AsyncJobHandle:
             async for piece in exchange.chunks:
                 attempts.progressed()
                 for message in decoder.feed(piece):
-                    yield Event.model_validate_json(message.data)
+                    yield parsed(Event, message.data)
 
     @property
     def _path(self) -> str:

@@ -129,3 +129,9 @@ def test_an_array_that_changes_on_the_way_is_not_pieced_together(proxy, job: str
 
         with pytest.raises(ntkd.TransferError, match="changed"):
             handle.array("ntk", progress=another)
+
+
+def test_an_answer_of_somebody_else_is_said_to_be_one(proxy) -> None:
+    proxy.answers.append(busy(HTTPStatus.OK, "Content-Type: text/html"))
+    with ntkd.Client(proxy.url) as through, pytest.raises(ntkd.TransferError, match="is this the address"):
+        list(through.datasets())
