@@ -7,7 +7,7 @@ import typer
 
 from client.cli.computations import follow
 from client.cli.session import AsJson, JobId, connect
-from client.cli.words import duration_text, job_rows, print_json, print_table, progress_text, say
+from client.cli.words import duration_text, job_rows, print_json, print_table, say, share_text
 
 
 def status(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
@@ -34,7 +34,7 @@ def list_jobs(
         for job in found:
             print_json(job)
         return
-    rows = [(str(j.id), j.kind, str(j.state), progress_text(j.progress), duration_text(j)) for j in found]
+    rows = [(str(j.id), j.kind, str(j.state), share_text(j.progress), duration_text(j)) for j in found]
     print_table(("id", "kind", "state", "progress", "time"), rows)
 
 

@@ -25,7 +25,7 @@ def say_error(error: NtkdError) -> None:
     say(f"ntkd: {error}")
     faults = error.errors if isinstance(error, ProblemError) else ()
     for fault in faults:
-        said = "" if fault.detail == str(error) else f": {fault.detail}"
+        said = "" if fault.detail.rstrip(".") == str(error).rstrip(".") else f": {fault.detail}"
         say(f"  {fault.pointer}{said}")
 
 
@@ -39,7 +39,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not out.is_terminal:
         sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0)  # an id is there to be copied whole
     for row in rows:
         table.add_row(*row)
     out.print(table, markup=False)
@@ -67,11 +69,16 @@ def dataset_text(info: DatasetInfo) -> str:
 
 def progress_text(progress: Progress) -> str:
     """How far, how fast and how long still."""
-    share = 100 * progress.done / progress.total if progress.total else 100.0
-    parts = [f"{progress.done:,} of {progress.total:,} {progress.unit} ({share:.0f} %)"]
+    parts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
     if progress.rate is not None:
-        parts.append(f"{progress.rate:,.3g}/s")
-    return ", ".join([*parts, left] if (left := left_text(progress)) else parts)
+        parts.append(f"{progress.rate:,.0f}/s")
+    return ", ".join([*parts, share_text(progress)])
+
+
+def share_text(progress: Progress) -> str:
+    """How far in percent, and how long still."""
+    left = left_text(progress)
+    return f"{100 * progress.done / (progress.total or 1):.0f} %" + (f", {left}" if left else "")
 
 
 def left_text(progress: Progress) -> str:
