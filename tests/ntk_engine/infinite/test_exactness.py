@@ -58,6 +58,13 @@ def test_norms_do_not_matter(activation: str, norm: float, device: str) -> None:
         assert_exact(list(at_norm(norm)), activation, beta, sigma_w, (1, 2, 4, 12), torch.float64, device)
 
 
+@pytest.mark.parametrize(("activation", "sigma_w", "depth"), [("relu", 300.0, 20), ("erf", 4.0, 20), ("erf", 10.0, 10)])
+def test_large_gains_are_exact(activation: str, sigma_w: float, depth: int, device: str) -> None:
+    """For erf up to where the rounding of a norm has grown, layer by layer, to the bound."""
+    for beta in (0.0, 0.1):
+        assert_exact(list(at_norm(1.0)), activation, beta, sigma_w, (2, depth), torch.float64, device)
+
+
 @pytest.mark.parametrize("activation", ["relu", "erf"])
 @pytest.mark.parametrize("beta", [0.0, 0.1])
 def test_extreme_and_mixed_norms_are_exact(activation: str, beta: float, device: str) -> None:
