@@ -37,5 +37,6 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_max_memory_per_child": (settings.memory_bytes + 2 * GIB) // 1024,
         "worker_proc_alive_timeout": 60,
         "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
         "worker_enable_remote_control": False,
     }

@@ -12,7 +12,9 @@ import structlog
 from celery import Celery, signals
 
 from contracts.bell import TASK, celery_config
+from contracts.log import configure_log
 from contracts.settings import settings
+from worker.process import die_with_parent
 from worker.progress import idle_seconds, progress_file, show_progress
 from worker.rings import ring, waiting_rings
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from worker.context import Context
 
 log = structlog.get_logger()
+configure_log(settings().log_level)
 app = Celery("ntkd")
 app.conf.update(celery_config(settings()))
 # A worker that has done nothing for so many leases while bells wait for it is broken, whatever its processes say.
@@ -32,6 +35,7 @@ _context: "Context | None" = None
 def _prepare(**_: Any) -> None:
     """Load torch and connect before the first bell, which would otherwise wait seconds for it."""
     global _context  # noqa: PLW0603
+    die_with_parent()
     from worker import runner  # noqa: F401
     from worker.context import make_context
 
@@ -53,6 +57,11 @@ def bell() -> None:
 def _name_progress_file(**_: Any) -> None:
     progress_file()
     show_progress()
+
+
+@signals.worker_shutdown.connect
+def _forget_progress(**_: Any) -> None:
+    progress_file().unlink(missing_ok=True)
 
 
 @signals.worker_ready.connect

@@ -12,6 +12,7 @@ import structlog
 from celery import Celery
 
 from contracts.bell import MOST_RINGS, celery_config
+from contracts.log import configure_log
 from contracts.settings import Settings, settings
 from storage import idempotency
 from storage.database import Database, DatabaseError
@@ -41,6 +42,7 @@ def sweep(database: Database, app: Celery, limits: Settings) -> None:
 def main() -> None:
     """Sweep until SIGTERM or SIGINT; an outage of the database or the broker only makes it try again."""
     limits, stop = settings(), Event()
+    configure_log(limits.log_level)
     app = Celery("ntkd-sweeper")
     app.conf.update(celery_config(limits))
     database = Database(limits.require_database_url(), pool_size=1)
