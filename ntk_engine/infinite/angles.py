@@ -59,9 +59,12 @@ def _coarse(rho: Tensor) -> Tensor | None:
 def _pairs(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """1 − |ρ| and 1 + |ρ| of the pairs (a[i], b[j]) in float64, from ρ to about half its digits; chunk by chunk."""
     size = max(1, _CHUNK // a.scaled.shape[1])
-    chunks = [slice(start, start + size) for start in range(0, max(1, len(i)), size)]
-    sines = [_sine_squared(a, b, i[some], j[some], rho[some]) for some in chunks]
-    square = torch.cat(sines).clamp_(max=1.0)
+    # One buffer for the results: small tensors that outlive large ones would keep the freed memory in pieces.
+    square = torch.empty_like(rho)
+    for start in range(0, len(i), size):
+        some = slice(start, start + size)
+        square[some] = _sine_squared(a, b, i[some], j[some], rho[some])
+    square.clamp_(max=1.0)
     large = 1.0 + (1.0 - square).sqrt_()
     return square / large, large
 
