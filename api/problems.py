@@ -1,5 +1,6 @@
 """Every error as a problem document: handlers for whatever is raised on the way to an answer."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match
 
 from api.faults import faults
@@ -41,8 +42,10 @@ class RefusedError(Exception):
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """The problem as a response; what can be tried again says when."""
     retry = {"Retry-After": str(UNAVAILABLE_SECONDS)} if problem.status == known.UNAVAILABLE.status else {}
-    content = problem.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(content, problem.status, retry | dict(headers or {}), media_type=MEDIA_TYPE)
+    content = json.dumps(problem.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
+    # What a client sent may hold half of a surrogate pair, and stands in the sentence: JSON escapes it as Python does.
+    encoded = content.encode(errors="backslashreplace")
+    return Response(encoded, problem.status, retry | dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

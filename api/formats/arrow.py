@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from api.formats.base import Body, Chunk, Format
+from api.formats.base import Body, Chunk, Format, headed
 from api.views import View
 
 try:
@@ -48,7 +48,9 @@ class _Stream(Body):
 
     def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
         assert (start, stop) == (0, self.length)
-        yield self._head
+        yield from headed(self._head, self._batches())
+
+    def _batches(self) -> Iterator[Chunk]:
         for panel in self._view.panels():
             for row in range(0, len(panel), self._height):
                 yield memoryview(self._batch(panel[row : row + self._height]).serialize())

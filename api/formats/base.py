@@ -36,6 +36,16 @@ class Format(ABC):
     def body(self, view: View) -> Body: ...
 
 
+def headed(head: bytes, values: Iterator[Chunk]) -> Iterator[Chunk]:
+    """`head`, then `values`; the first of these is read before, as its failure can still be said in the status."""
+    first = next(values, b"")
+    if head:
+        yield head
+    yield first
+    del first
+    yield from values
+
+
 @final
 class RawBody(Body):
     """A header and the view's values in C order, little-endian: any bytes of it can be had without the others."""
@@ -48,13 +58,12 @@ class RawBody(Body):
 
     def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
         """The part of the header, then the rows that the range touches, cut at its ends."""
-        if start < len(self._head):
-            yield self._head[start:stop]
-        start, stop = max(start - len(self._head), 0), stop - len(self._head)
-        if start < stop:
-            yield from self._values(start, stop)
+        size = len(self._head)
+        yield from headed(self._head[start:stop], self._values(max(start - size, 0), stop - size))
 
     def _values(self, start: int, stop: int) -> Iterator[memoryview]:
+        if start >= stop:
+            return
         width = self._view.row_bytes
         first, last = start // width, -(-stop // width)
         position = first * width
