@@ -31,7 +31,9 @@ out = Console(highlight=False, soft_wrap=True)
 def main() -> None:
     """Start the system, compute, show, and stop what was started."""
     signal.signal(signal.SIGTERM, _stop)
-    settings = Settings().model_copy(update={"port": 0})  # any free one: `ntkd up` may be running beside this
+    settings = Settings()
+    # Any free port: `ntkd up` may be running beside this. One worker: the job has one part.
+    settings = settings.model_copy(update={"port": 0, "workers": settings.workers or 1})
     try:
         _demo(settings)
     except (StartError, embedded.EmbeddedError, NtkdError) as error:
