@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help setup up demo test check format lock gpu-check clean
+.PHONY: help setup up demo test check format bench lock gpu-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ format: setup ## put the code into its format
 
 gpu-check: setup ## engine tests and the main job on CUDA, where there is a GPU
 	$(RUN) deploy.gpu_check
+
+bench: setup ## time the service against its engine alone
+	$(RUN) benchmarks.service
 
 lock: setup ## renew constraints.txt from pyproject.toml
 	$(BIN)/pip install --quiet uv
