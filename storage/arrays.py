@@ -159,6 +159,7 @@ def panels(database: Database, stored: Stored, rows: slice, cols: slice) -> Iter
             panel = _panel(read, stored, row, cols)
         offset = row * plan.tile_rows
         yield panel[max(rows.start - offset, 0) : rows.stop - offset]
+        del panel  # before the next one is made
 
 
 def block(database: Database, stored: Stored, rows: slice, cols: slice | None = None) -> Numbers:
