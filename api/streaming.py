@@ -1,6 +1,6 @@
 """Sending an array: panel by panel, in a bounded number of downloads, with the length known from the start."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -12,6 +12,7 @@ from api.services import Services
 SLICE = 2**20
 # What fits into a few tiles does not wait behind large downloads.
 SMALL = 4 * 2**20
+NOTHING = memoryview(b"")
 
 
 class ArrayResponse(StreamingResponse):
@@ -20,10 +21,11 @@ class ArrayResponse(StreamingResponse):
     def __init__(
         self, services: Services, body: Body, span: tuple[int, int], status: int, headers: Mapping[str, str], label: str
     ) -> None:
-        self._services, self._label = services, label
-        self._iterator = body.chunks(*span)
+        self._services = services
+        self._sent = services.metrics.streamed.labels(label)
+        self._chunks = body.chunks(*span)
         self._size = span[1] - span[0]
-        super().__init__(self._slices(), status, {**headers, "Content-Length": str(self._size)})
+        super().__init__((), status, {**headers, "Content-Length": str(self._size)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._size <= SMALL:
@@ -32,21 +34,34 @@ class ArrayResponse(StreamingResponse):
             return await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        """As the parent does, but the first panel is read before the status is sent: its failure can still be said."""
-        self._first = await self._next()
-        await super().stream_response(send)
-
-    async def _slices(self) -> AsyncIterator[memoryview]:
-        sent = self._services.metrics.streamed.labels(self._label)
-        chunk, self._first = self._first, None
-        while chunk is not None:
-            data = memoryview(chunk)
-            for start in range(0, len(data), SLICE):
-                yield data[start : start + SLICE]
-            sent.inc(len(data))
-            # Given back before the next panel is read, so that there is one at a time.
-            del data, chunk
+        """The first panel is read before the status is sent, as its failure can still be said then."""
+        try:
             chunk = await self._next()
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while chunk is not None:
+                self._panel = memoryview(chunk)
+                chunk = None
+                await self._send_panel(send)
+                # Given back before the next panel is read, so that there is one at a time.
+                self._panel = NOTHING
+                chunk = await self._next()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            # When the client has left, the frames of the exception would keep the panel until they are collected.
+            self._panel = NOTHING
+            self._chunks.close()
+
+    async def _send_panel(self, send: Send) -> None:
+        size = len(self._panel)
+        for start in range(0, size, SLICE):
+            # The last slice may wait in the socket's buffer while the next panel is read: it must not hold this one.
+            last = start + SLICE >= size
+            await send({"type": "http.response.body", "body": self._slice(start, copied=last), "more_body": True})
+        self._sent.inc(size)
+
+    def _slice(self, start: int, *, copied: bool) -> bytes | memoryview:
+        piece = self._panel[start : start + SLICE]
+        return bytes(piece) if copied else piece
 
     async def _next(self) -> Chunk | None:
-        return await self._services.threads.read(lambda: next(self._iterator, None))
+        return await self._services.threads.read(lambda: next(self._chunks, None))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -55,8 +56,9 @@ class View:
         """
         stop = self.shape[0] if stop is None else stop
         rows = slice(self.rows.start + start, self.rows.start + stop)
-        for panel in arrays.panels(self.database, self.stored, rows, self.cols):
-            yield np.ascontiguousarray(panel, dtype=self.dtype)
+        panels = arrays.panels(self.database, self.stored, rows, self.cols)
+        # Unlike a loop's variable, map keeps no panel while the next one is read.
+        return map(partial(np.ascontiguousarray, dtype=self.dtype), panels)
 
 
 def view(database: Database, stored: Stored, rows: str | None, cols: str | None) -> View:

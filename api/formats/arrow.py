@@ -1,6 +1,6 @@
 """The Arrow IPC stream: a column of fixed-size lists, one entry for each row of the array."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, final
 
 import numpy as np
@@ -46,7 +46,7 @@ class _Stream(Body):
         self._head = self._schema.serialize().to_pybytes()
         self.length = len(self._head) + sum(self._batch_lengths()) + len(END)
 
-    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+    def chunks(self, start: int, stop: int) -> Generator[Chunk]:
         assert (start, stop) == (0, self.length)
         yield from headed(self._head, self._batches())
 
@@ -54,11 +54,14 @@ class _Stream(Body):
         for panel in self._view.panels():
             for row in range(0, len(panel), self._height):
                 yield memoryview(self._batch(panel[row : row + self._height]).serialize())
+            del panel  # before the next one is read
         yield END
 
     def _batch(self, rows: NDArray[np.floating]) -> Any:
-        values = pyarrow.array(rows.reshape(-1))
-        column = pyarrow.FixedSizeListArray.from_arrays(values, type=self._schema.field(0).type)
+        # Out of a buffer: `pyarrow.array` would look for pandas first, and load it.
+        kind = self._schema.field(0).type
+        values = pyarrow.Array.from_buffers(kind.value_type, rows.size, [None, pyarrow.py_buffer(rows)])
+        column = pyarrow.FixedSizeListArray.from_arrays(values, type=kind)
         return pyarrow.record_batch([column], schema=self._schema)
 
     def _batch_lengths(self) -> Iterator[int]:

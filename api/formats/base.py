@@ -1,7 +1,7 @@
 """What every array format is, and what it makes of a view."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import ClassVar, final
 
 from api.views import View
@@ -16,7 +16,7 @@ class Body(ABC):
     ranges: ClassVar[bool] = False
 
     @abstractmethod
-    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+    def chunks(self, start: int, stop: int) -> Generator[Chunk]:
         """Bytes [start, stop), a row panel at a time; without `ranges` that is always all of them."""
 
 
@@ -56,7 +56,7 @@ class RawBody(Body):
         self._head, self._view = head, view
         self.length = len(head) + view.nbytes
 
-    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+    def chunks(self, start: int, stop: int) -> Generator[Chunk]:
         """The part of the header, then the rows that the range touches, cut at its ends."""
         size = len(self._head)
         yield from headed(self._head[start:stop], self._values(max(start - size, 0), stop - size))
@@ -71,6 +71,7 @@ class RawBody(Body):
             data = panel.data.cast("B")
             yield data[max(start - position, 0) : stop - position]
             position += len(data)
+            del panel, data  # before the next ones are read
 
 
 @final
@@ -81,5 +82,5 @@ class TextBody(Body):
         self._bytes = text.encode()
         self.length = len(self._bytes)
 
-    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+    def chunks(self, start: int, stop: int) -> Generator[Chunk]:
         yield self._bytes[start:stop]

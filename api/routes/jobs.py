@@ -56,8 +56,8 @@ async def get_job(
     request came. A finished job answers at once.
     """
     seen = versions(if_none_match)
-    version, state = await look(services, id)
-    if wait and not state.finished:
+    if wait:
+        version, _ = await look(services, id)
         await until(services, id, _moved_on(seen or {str(version)}), wait)
     job = await run_sync(_get, services, id)
     if str(job.version) in seen or "*" in seen:
