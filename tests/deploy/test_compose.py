@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -92,3 +95,35 @@ def test_the_api_image_has_no_torch() -> None:
     api_extra = re.search(r"^api = \[(.*?)^\]", metadata, re.S | re.M)
     assert api_extra is not None
     assert "torch" not in api_extra.group(1)
+
+
+def copied(stage: str) -> list[str]:
+    """Folders of the project that a stage of the Dockerfile puts into its image, with those of its base."""
+    stages = dict(re.findall(r"FROM \S+ AS (\S+)\n(.*?)(?=\nFROM |\Z)", DOCKERFILE, re.S))
+    return re.findall(r"^COPY (\w+) \1$", stages["runtime"] + stages[stage], re.M)
+
+
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("api", "api.app, worker.sweeper, storage.schema, migrations"),
+        ("worker", "worker.app, worker.runner, worker.health"),
+    ],
+)
+def test_an_images_folders_are_all_that_its_processes_need(stage: str, modules: str, tmp_path: Path) -> None:
+    for folder in copied(stage):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    # Away with the way by which the tests' environment finds the project itself.
+    hidden = "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)]"
+    torchless = "sys.modules['torch'] = None" if stage == "api" else "pass"
+    program = f"import sys; {hidden}; sys.path.insert(0, '.'); {torchless}; import {modules}"
+    environment = {"NTKD_DATABASE_URL": "postgresql://nowhere", "NTKD_REDIS_URL": "redis://nowhere", "PATH": "/usr/bin"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
