@@ -18,6 +18,8 @@ class Context:
     database: Database
     device: torch.device
     name: str
+    piece_bytes: int
+    """Memory for what is computed at once; 0 stands for one tile, which stays in a CPU's cache."""
 
     @property
     def device_name(self) -> str:
@@ -34,7 +36,13 @@ def find_device(asked: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def find_piece_bytes(device: torch.device) -> int:
+    """Half of a GPU's free memory: a large piece keeps it busy. A CPU is fastest with one tile at a time."""
+    return 0 if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
+
+
 def make_context(settings: Settings) -> Context:
     """The context of this process."""
     database = Database(settings.require_database_url(), pool_size=3)
-    return Context(settings, database, find_device(settings.device), f"{socket.gethostname()}:{os.getpid()}")
+    device = find_device(settings.device)
+    return Context(settings, database, device, f"{socket.gethostname()}:{os.getpid()}", find_piece_bytes(device))

@@ -1,6 +1,7 @@
 """Parts of kernel jobs: a block of the matrix, tile by tile."""
 
 from collections.abc import Iterator
+from math import isqrt
 
 import torch
 
@@ -13,6 +14,8 @@ from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.inputs import dataset_rows
 
+# Arrays of a piece's size that the recursion holds at once.
+TEMPORARIES = 16
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -23,7 +26,9 @@ def run(claim: Claim, context: Context) -> Iterator[TileData]:
     with context.database.read() as read:
         tile = arrays.of_job(read, claim.lease.job)[spec.kernels[0]].plan.tile_rows
     left, right = _row_state(spec, block, context)
-    for piece in block.cut(_piece_side(context, tile, block, claim.failures), upper=spec.symmetric):
+    # An attempt after a failure takes a quarter of the memory: the failure may have been a lack of it.
+    side = piece_side(context.piece_bytes >> 2 * claim.failures, tile, block)
+    for piece in block.cut(side, upper=spec.symmetric):
         kernel = infinite.tile(
             spec.architecture,
             left[piece.row - block.row : piece.row_end - block.row],
@@ -46,12 +51,10 @@ def _row_state(spec: KernelSpec, block: Block, context: Context) -> tuple[infini
     return left, infinite.rows(spec.architecture, x2)
 
 
-def _piece_side(context: Context, tile: int, block: Block, failures: int) -> int:
-    """Side of what is computed at once: a tile that stays in a CPU's cache; a GPU's whole part, less after failures."""
-    if context.device.type == "cpu":
-        return tile
-    side = max(block.row_end - block.row, block.col_end - block.col) >> failures
-    return max(tile, side // tile * tile)
+def piece_side(piece_bytes: int, tile: int, block: Block) -> int:
+    """Side of what is computed at once: as many tiles as the memory holds with their temporaries, at least one."""
+    longest = max(block.row_end - block.row, block.col_end - block.col)
+    return max(1, min(isqrt(piece_bytes // (8 * TEMPORARIES)), longest) // tile) * tile
 
 
 def _cut(name: str, entries: Numbers, piece: Block, tile: int, *, upper: bool) -> Iterator[TileData]:
