@@ -123,7 +123,7 @@ def _with_json(fields: dict[str, Any]) -> dict[str, Any]:
         return fields
     try:
         return fields | {"labels": json.loads(labels)}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise INVALID_REQUEST.error("labels must be a name or a JSON object.", "/labels") from error
 
 

@@ -168,6 +168,7 @@ def test_a_form_without_a_file_or_with_unknown_fields(client: httpx.Client, empt
         ({"files": file, "data": {"label": "one_hot"}}, "/label"),
         ({"files": file, "data": {"labels": "two_hot"}}, "/labels"),
         ({"files": file, "data": {"labels": "{"}}, "/labels"),
+        ({"files": file, "data": {"labels": '{"a":' * 5000}}, "/labels"),
         ({"files": file, "data": {"labels": "one_hot"}}, "/labels"),
         ({"files": file, "data": {"name": ""}}, "/name"),
         ({"files": [("file", file["file"]), ("file", file["file"])]}, "/file"),
