@@ -5,8 +5,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PlainSerializer, field_validator
 
 from contracts.kinds import Asked, Spec
-from contracts.plan import ITEM_BYTES, SECONDS_PER_STORED_BYTE, ArrayPlan, PartPlan, Plan, References, check_limits
-from contracts.problems import INVALID_REQUEST
+from contracts.plan import (
+    ITEM_BYTES,
+    SECONDS_PER_STORED_BYTE,
+    SECONDS_PER_TILE_AND_LAYER,
+    ArrayPlan,
+    PartPlan,
+    Plan,
+    References,
+    check_limits,
+)
+from contracts.problems import INVALID_REQUEST, TOO_LARGE
 from contracts.settings import Settings
 from contracts.spec_types import DatasetId, DType
 from contracts.tiling import Block, tiling
@@ -58,6 +67,7 @@ class KernelSpec(Spec):
                 " a cross matrix needs the same number.",
                 "/against",
             )
+        self._check_depth(limits)
         cut = tiling(
             max(x1.rows, x2.rows), x1.cols, self.architecture.depth, len(self.kernels), self.dtype, limits.memory_bytes
         )
@@ -66,10 +76,19 @@ class KernelSpec(Spec):
         )
         stored = sum(array.stored_bytes for array in arrays)
         seconds = stored * (cut.entry_seconds / self._bytes_an_entry + SECONDS_PER_STORED_BYTE)
+        seconds += arrays[0].stored_tiles * self.architecture.depth * SECONDS_PER_TILE_AND_LAYER
         # Checked before the parts are listed: a job far beyond the limits has millions of them.
-        check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits)
+        check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits, "/dataset")
         parts = tuple(self._parts(x1.rows, x2.rows, cut.tile, cut.part))
         return Plan(arrays, parts, "entries", seconds, cut.part_bytes)
+
+    def _check_depth(self, limits: Settings) -> None:
+        """Refuse a depth that not even one tile is done in time with; compared, as it may be too large for a float."""
+        deepest = int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER)
+        if self.architecture.depth > deepest:
+            said = f"So many layers take longer than a job may; depth must be at most {deepest:,}."
+            figures = {"depth": self.architecture.depth, "limits": {"depth": deepest}}
+            raise TOO_LARGE.error(said, "/architecture/depth", figures)
 
     @property
     def _bytes_an_entry(self) -> int:

@@ -15,6 +15,8 @@ ITEM_BYTES = {"float64": 8, "float32": 4}
 # One core's share of the work, in seconds: BLAS-3 flops, and one pass of vector mathematics over an entry.
 SECONDS_PER_FLOP = 1 / 30e9
 SECONDS_PER_ENTRY_AND_LAYER = 25e-9
+# What a layer costs a tile however small: a dozen or more calls into torch.
+SECONDS_PER_TILE_AND_LAYER = 150e-6
 SECONDS_PER_STORED_BYTE = 1 / 200e6
 
 
@@ -47,6 +49,11 @@ class ArrayPlan:
     def grid(self) -> tuple[int, int]:
         """Number of tiles down and across."""
         return ceil(self.rows / self.tile_rows), ceil(self.cols / self.tile_cols)
+
+    @property
+    def stored_tiles(self) -> int:
+        down, across = self.grid
+        return down * (down + 1) // 2 if self.symmetric else down * across
 
     @property
     def stored_bytes(self) -> int:
@@ -86,8 +93,11 @@ class References:
     jobs: Mapping[str, Mapping[str, ArrayPlan]] = field(default_factory=dict)
 
 
-def check_limits(plan: Plan, limits: Settings) -> Plan:
-    """`plan` itself, or a `too-large` problem with the planner's figures beside the limits."""
+def check_limits(plan: Plan, limits: Settings, pointer: str) -> Plan:
+    """`plan` itself, or a `too-large` problem with the planner's figures beside the limits.
+
+    pointer: the field of the spec that the size comes from.
+    """
     figures = {
         "seconds": round(plan.seconds, 3),
         "largest_array_bytes": max((array.stored_bytes for array in plan.arrays), default=0),
@@ -102,5 +112,6 @@ def check_limits(plan: Plan, limits: Settings) -> Plan:
     beyond = [name for name, bound in bounds.items() if figures[name] > bound]
     if beyond:
         said = ", ".join(f"{name} {figures[name]:g} (limit {bounds[name]:g})" for name in beyond)
-        raise TOO_LARGE.error(f"The job exceeds what this service takes: {said}.", figures=figures | {"limits": bounds})
+        said = f"The job exceeds what this service takes: {said}."
+        raise TOO_LARGE.error(said, pointer, figures=figures | {"limits": bounds})
     return plan

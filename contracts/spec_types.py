@@ -14,5 +14,6 @@ DatasetId = Annotated[
         examples=["5f0c1d9e8b7a4f6350c1d9e8b7a4f635"],
     ),
 ]
+ArrayName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,100}$", description="name of an array", examples=["ntk"])]
 # JSON has no UUIDs: a string that spells one is meant.
 JobId = Annotated[UUID, Strict(False), Field(description="id of a job")]

@@ -8,7 +8,7 @@ from contracts.kinds import Spec
 from contracts.plan import SECONDS_PER_FLOP, ArrayPlan, PartPlan, Plan, References, check_limits
 from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
-from contracts.spec_types import JobId
+from contracts.spec_types import ArrayName, JobId
 
 TILE = 512
 # Products with the matrix that a block Krylov iteration is expected to take, and columns beyond `top` that it carries.
@@ -23,7 +23,7 @@ class SpectrumSpec(Spec):
     kind: ClassVar[str] = "spectra"
 
     kernel: JobId = Field(description="the kernel job; it may still be running")
-    array: str = Field("ntk", description="which of its arrays")
+    array: ArrayName = Field("ntk", description="which of its arrays")
     top: int | None = Field(None, ge=1, description="only the largest so many eigenvalues; null: all of them")
     vectors: bool = Field(False, description="store the eigenvectors too")
 
@@ -41,7 +41,9 @@ class SpectrumSpec(Spec):
             arrays.append(ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE))
             arrays.append(ArrayPlan("residuals", (count,), "float64", TILE * TILE, 1))
         seconds, memory = self._full_cost(n) if self.top is None else self._top_cost(n, matrix.stored_bytes)
-        return check_limits(Plan(tuple(arrays), (PartPlan({}, count),), "eigenvalues", seconds, memory), limits)
+        return check_limits(
+            Plan(tuple(arrays), (PartPlan({}, count),), "eigenvalues", seconds, memory), limits, "/kernel"
+        )
 
     def _matrix(self, references: References) -> ArrayPlan:
         arrays = references.jobs[str(self.kernel)]

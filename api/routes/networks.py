@@ -9,12 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 from api.documented import problems
 from api.problems import invalid_parameter
 from contracts.canonical import digest
-from contracts.problems import INVALID_REQUEST, ProblemError
+from contracts.problems import INVALID_REQUEST, TOO_LARGE, ProblemError
 from ntk_engine.activations import describe
 from ntk_engine.architecture import Architecture, canonical
 
 router = APIRouter(tags=["networks"])
 ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
+# Layers are listed one by one.
+MOST_LAYERS = 1000
 EXAMPLE = '{"type": "mlp", "depth": 5, "activation": "relu", "beta": 0.1}'
 
 
@@ -24,12 +26,14 @@ async def list_activations() -> dict[str, list[dict[str, Any]]]:
     return {"activations": describe()}
 
 
-@router.get("/v1/architectures:describe", responses=problems(), summary="What does an architecture stand for?")
+@router.get("/v1/architectures:describe", responses=problems(TOO_LARGE), summary="What does an architecture stand for?")
 async def describe_architecture(
     architecture: Annotated[str, Query(description="an architecture as JSON", examples=[EXAMPLE], max_length=10_000)],
 ) -> dict[str, Any]:
     """The architecture with every field explicit, its layers, and its digest: equal networks have equal digests."""
     network = _parsed(architecture)
+    if network.depth > MOST_LAYERS:
+        raise TOO_LARGE.error(f"Layers are listed up to a depth of {MOST_LAYERS:,}.", "architecture/depth")
     explicit = canonical(network)
     return {"architecture": explicit, "digest": digest(explicit), "layers": _layers(network)}
 

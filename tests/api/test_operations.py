@@ -117,6 +117,14 @@ def test_a_bad_architecture_names_each_fault(client: httpx.Client, text: str, po
     assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
 
 
+@pytest.mark.parametrize("depth", [1001, 10**9, 10**400])
+def test_no_list_of_layers_is_too_long(client: httpx.Client, depth: int) -> None:
+    asked = {"architecture": f'{{"type": "mlp", "depth": {depth}}}'}
+    answer = client.get("/v1/architectures:describe", params=asked)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/too-large")
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["architecture/depth"]
+
+
 @pytest.fixture
 def document(client: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/openapi.json").json()

@@ -95,6 +95,20 @@ def test_too_large_a_job_is_refused_with_figures(
     assert problem.type == "/problems/too-large"
     assert problem.figures is not None
     assert problem.figures[figure] > problem.figures["limits"][figure]
+    assert [fault.pointer for fault in problem.errors] == ["/dataset"]
+
+
+@pytest.mark.parametrize("depth", [10**9, 10**400])
+def test_no_matrix_is_small_enough_for_endless_layers(depth: int) -> None:
+    with pytest.raises(ProblemError) as refused:
+        plan(2, architecture=mlp(depth=depth))
+    assert refused.value.problem.type == "/problems/too-large"
+    assert refused.value.problem.errors[0].pointer == "/architecture/depth"
+
+
+def test_a_layer_costs_time_however_small_the_matrix() -> None:
+    # A call into torch takes some microseconds, and a layer is several of them.
+    assert plan(2, architecture=mlp(depth=10**6)).seconds > 10
 
 
 def test_dimensions_must_agree() -> None:
@@ -149,6 +163,12 @@ def test_specs_survive_being_stored() -> None:
 def test_bad_fields_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         KernelSpec(**({"dataset": ONE, "architecture": mlp(depth=2)} | change))
+
+
+@pytest.mark.parametrize("name", ["", "\0", "\ud800", "n t k", "x" * 1000])
+def test_an_array_has_a_plain_name(name: str) -> None:
+    with pytest.raises(ValidationError):
+        SpectrumSpec(kernel=uuid4(), array=name)
 
 
 JSON = st.recursive(
