@@ -59,6 +59,7 @@ async def create_dataset(request: Request, receiving: Receiving) -> Response:
     return await receiving.response(request)
 
 
+@router.head("/v1/datasets", include_in_schema=False)
 @router.get("/v1/datasets", response_model=DatasetPage, responses=problems(), summary="List datasets")
 def list_datasets(
     services: Here,
@@ -72,6 +73,7 @@ def list_datasets(
     return page_response(request, page.model_dump_json(), page.next)
 
 
+@router.head("/v1/datasets/{id}", include_in_schema=False)
 @router.get(
     "/v1/datasets/{id}", response_model=DatasetInfo, responses=problems(NOT_FOUND), summary="Get what a dataset is"
 )

@@ -55,6 +55,7 @@ def _broker_answers(url: str) -> bool:
         return False
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", response_class=Response, summary="Metrics for Prometheus")
 def metrics(services: Here) -> Response:
     """Requests of this process; jobs and open parts as the database has them."""

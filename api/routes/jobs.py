@@ -21,6 +21,7 @@ from storage.jobs import queries, transitions
 router = APIRouter(tags=["jobs"])
 
 
+@router.head("/v1/jobs", include_in_schema=False)
 @router.get("/v1/jobs", response_model=JobPage, responses=problems(), summary="List jobs")
 def list_jobs(
     services: Here,
@@ -38,6 +39,7 @@ def list_jobs(
     return page_response(request, page.model_dump_json(), page.next)
 
 
+@router.head("/v1/jobs/{id}", include_in_schema=False)
 @router.get(
     "/v1/jobs/{id}",
     response_model=Job,

@@ -20,12 +20,14 @@ MOST_LAYERS = 1000
 EXAMPLE = '{"type": "mlp", "depth": 5, "activation": "relu", "beta": 0.1}'
 
 
+@router.head("/v1/activations", include_in_schema=False)
 @router.get("/v1/activations", responses=problems(), summary="List activations")
 async def list_activations() -> dict[str, list[dict[str, Any]]]:
     """Every activation: its formula, its parameters with their defaults, and what is known of it."""
     return {"activations": describe()}
 
 
+@router.head("/v1/architectures:describe", include_in_schema=False)
 @router.get("/v1/architectures:describe", responses=problems(TOO_LARGE), summary="What does an architecture stand for?")
 async def describe_architecture(
     architecture: Annotated[str, Query(description="an architecture as JSON", examples=[EXAMPLE], max_length=10_000)],

@@ -16,6 +16,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 </style><h1>{title}</h1>{body}<p><a href="/problems">All problems</a></p></html>"""
 
 
+@router.head("/problems", include_in_schema=False)
 @router.get("/problems", response_class=JSONResponse, summary="Every kind of problem")
 async def list_problems(request: Request) -> Response:
     """Names, statuses and meanings; a page for browsers, JSON for others."""
@@ -25,6 +26,7 @@ async def list_problems(request: Request) -> Response:
     return JSONResponse({"problems": [_described(kind) for kind in KINDS.values()]})
 
 
+@router.head("/problems/{name}", include_in_schema=False)
 @router.get("/problems/{name}", response_class=JSONResponse, responses=problems(NOT_FOUND), summary="A kind of problem")
 async def get_problem(name: str, request: Request) -> Response:
     """What a problem's `type` stands for; a page for browsers, JSON for others."""

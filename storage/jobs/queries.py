@@ -46,17 +46,15 @@ def version(read: Read, id: UUID) -> tuple[int, State] | None:  # noqa: A002
 def page(read: Read, *, kind: str | None, state: State | None, cursor: str | None, limit: int) -> JobPage:
     """Jobs from `cursor` on, newest first."""
     at, after = position(cursor)
-    if after is not None:
-        _check_uuid(after)
-    asked = {"at": at, "id": after, "kind": kind, "state": state, "limit": limit + 1}
+    asked = {"at": at, "id": None if after is None else _uuid(after), "kind": kind, "state": state, "limit": limit + 1}
     rows = read.execute(PAGE, asked).all()
     more = cursor_of(rows[limit - 1].created_at, rows[limit - 1].id) if len(rows) > limit else None
     return JobPage(jobs=[_job(read, row) for row in rows[:limit]], next=more)
 
 
-def _check_uuid(text_: str) -> None:
+def _uuid(text_: str) -> UUID:
     try:
-        UUID(text_)
+        return UUID(text_)
     except ValueError as error:
         raise INVALID_REQUEST.error("This cursor is not one that a page gave.", "cursor") from error
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from base64 import urlsafe_b64encode
 from uuid import UUID, uuid4
 
 import httpx
@@ -189,6 +190,11 @@ def test_a_bad_filter_names_the_parameter(client: httpx.Client, hand: Hand, quer
     answer = client.get(f"/v1/jobs?{query}")
     assert answer.status_code == 422, answer.text
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+
+
+def test_a_cursor_may_spell_its_id_in_any_way_that_python_reads(client: httpx.Client, hand: Hand) -> None:
+    made_up = urlsafe_b64encode(b"2026-11-24T00:00:00 urn:uuid:12345678-1234-4234-8234-1234567890ab").decode()
+    assert client.get("/v1/jobs", params={"cursor": made_up}).status_code == 200
 
 
 def test_cancel_can_be_repeated(client: httpx.Client, hand: Hand) -> None:

@@ -141,6 +141,15 @@ def test_every_reference_in_openapi_leads_somewhere(document: dict[str, Any]) ->
     assert references <= set(document["components"]["schemas"])
 
 
+def test_head_is_get_without_its_body(client: httpx.Client, document: dict[str, Any]) -> None:
+    paths = [path for path, methods in document["paths"].items() if "get" in methods and not path.endswith("/events")]
+    for path in ["/", *paths]:
+        url = path.replace("{id}", "0" * 32).replace("{name}", "not-found")
+        head, get = client.head(url), client.get(url)
+        assert (head.status_code, head.content) == (get.status_code, b""), path
+        assert head.headers["Content-Type"] == get.headers["Content-Type"], path
+
+
 def test_every_endpoint_is_described_and_says_how_it_refuses(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         assert operation["summary"], path

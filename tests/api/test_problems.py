@@ -158,9 +158,9 @@ def test_no_such_path_and_no_such_method(client: httpx.Client) -> None:
     refused(client.get("/v1/nothing"), 404, "not-found")
     answer = client.put("/v1/jobs/00000000-0000-4000-8000-000000000000")
     refused(answer, 405, "method-not-allowed")
-    assert answer.headers["Allow"] == "DELETE, GET"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD"
     answer = client.delete("/v1/datasets")
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
 def test_a_fault_of_ours_is_said_without_its_details(client: httpx.Client, hand: Hand) -> None:
