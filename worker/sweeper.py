@@ -1,4 +1,4 @@
-"""The sweeper: a plain loop that takes back lost parts, settles waiting jobs, and rings for what nobody has heard of.
+"""The sweeper: a plain loop that takes back lost parts and rings for what nobody has heard of.
 
 It needs nothing but the table, so it works when the broker has lost its state. Two at once are harmless.
 """
@@ -30,7 +30,6 @@ def sweep(database: Database, app: Celery, limits: Settings) -> None:
         with database.begin() as write:
             state = transitions.lose(write, lease, limits.max_attempts)
         log.info("part.expired", job=str(lease.job), part=lease.index, attempt=lease.attempt, state=state)
-    transitions.settle_dependents(database)
     with database.begin() as write:
         idempotency.forget(write, limits.idempotency_days)
     with database.read() as read:

@@ -102,13 +102,17 @@ DROP_PARTS = text(
     "UPDATE part SET state = 'cancelled', lease_until = NULL WHERE job_id = :job AND state IN ('queued', 'running')"
 )
 DROP_TILES = text("DELETE FROM tile USING stored_array WHERE array_id = stored_array.id AND job_id = :job")
-OPEN_DEPENDENTS = text("UPDATE job SET waits_for = NULL WHERE waits_for = :job RETURNING id")
+DEPENDENTS = text("SELECT id FROM job WHERE waits_for = :job ORDER BY id")
+OPEN_DEPENDENTS = _moving(
+    """moved AS (
+        UPDATE job SET version = version + 1, waits_for = NULL
+        WHERE waits_for = :job AND state = 'queued'
+        RETURNING *)""",
+    "'ready'",
+)
 EXPIRED = text("""
     SELECT job_id, index, attempt, failures FROM part
     WHERE state = 'running' AND lease_until < clock_timestamp() ORDER BY lease_until LIMIT 100""")
-ORPHANS = text("""
-    SELECT job.id, cause.id AS cause, cause.state FROM job JOIN job cause ON cause.id = job.waits_for
-    WHERE cause.state IN ('succeeded', 'failed', 'cancelled') LIMIT 100""")
 # A worker holds this shared while it stores tiles: a job is deleted before that or after it, never during it.
 HOLD = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:job AS text), 0))")
 HOLD_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:job AS text), 0))")

@@ -113,7 +113,7 @@ def fail(
     if job is None:
         return None
     if job["state"] == State.FAILED:
-        _drop_work(write, lease.job)
+        _give_up(write, lease.job, State.FAILED)
     return State(job["state"])
 
 
@@ -126,14 +126,20 @@ def _end(write: Write, job: UUID, state: State, problem: Problem | None) -> bool
     error = None if problem is None else Jsonb(problem.model_dump(mode="json"))
     moved = _move(write, sql.END, {"job": job, "state": state.value, "problem": error})
     if moved is not None:
-        _drop_work(write, job)
+        _give_up(write, job, state)
     return moved is not None
 
 
-def _drop_work(write: Write, job: UUID) -> None:
-    """What is left of a job that will not succeed: its open parts end, its tiles go."""
+def _give_up(write: Write, job: UUID, state: State) -> None:
+    """What is left of a job that will not succeed: its open parts end, its tiles go, and who waits for it fails too.
+
+    At once, and not when the sweeper comes by: an equal spec that is submitted next must not find the one that waits.
+    """
     write.execute(sql.DROP_PARTS, {"job": job})
     write.execute(sql.DROP_TILES, {"job": job})
+    problem = DEPENDENCY_FAILED.problem(f"Job {job}, whose result is needed, was {state}.")
+    for dependent in write.execute(sql.DEPENDENTS, {"job": job}).scalars().all():
+        _end(write, dependent, State.FAILED, problem)
 
 
 def delete(database: Database, job: UUID) -> None:
@@ -163,19 +169,3 @@ def lose(write: Write, lease: Lease, max_attempts: int) -> State | None:
         f"The worker gave no sign of life during attempt {lease.attempt} of part {lease.index}."
     )
     return fail(write, lease, problem, retry=True, max_attempts=max_attempts, lost=True)
-
-
-def settle_dependents(database: Database) -> int:
-    """Open the jobs that waited for one that succeeded, fail those that waited for one that did not; how many moved."""
-    moved = 0
-    with database.read() as read:
-        orphans = read.execute(sql.ORPHANS).all()
-    for orphan in orphans:
-        with database.begin() as write:
-            if orphan.state == State.SUCCEEDED:
-                write.execute(sql.OPEN_DEPENDENTS, {"job": orphan.cause})
-            else:
-                problem = DEPENDENCY_FAILED.problem(f"Job {orphan.cause}, whose result is needed, was {orphan.state}.")
-                _end(write, orphan.id, State.FAILED, problem)
-        moved += 1
-    return moved

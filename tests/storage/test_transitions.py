@@ -214,7 +214,6 @@ def test_a_job_fails_with_the_one_it_waits_for(empty: Database, submit_kernel: S
     else:
         with empty.begin() as write:
             transitions.cancel(write, kernel)
-    assert transitions.settle_dependents(empty) == 1
     failed = read(empty, spectrum)
     assert failed.state is State.FAILED
     assert failed.error is not None
@@ -222,6 +221,24 @@ def test_a_job_fails_with_the_one_it_waits_for(empty: Database, submit_kernel: S
     with pytest.raises(ProblemError) as refused:
         spectrum_of(empty, kernel)
     assert refused.value.problem.errors[0].pointer == "/kernel"
+
+
+def test_what_waited_for_a_cancelled_job_is_not_taken_for_a_new_one(empty: Database, submit_kernel: Submit) -> None:
+    waiting = spectrum_of(empty, submit_kernel(10))
+    with empty.begin() as write:
+        transitions.cancel(write, submit_kernel(10))
+    kernel = submit_kernel(10)
+    again = spectrum_of(empty, kernel)
+    assert again != waiting
+    assert read(empty, again).waits_for == kernel
+
+
+def test_a_job_that_may_begin_has_changed(empty: Database, submit_kernel: Submit) -> None:
+    spectrum = spectrum_of(empty, submit_kernel(10))
+    assert (read(empty, spectrum).version, finish(empty, take(empty))) == (1, State.SUCCEEDED)
+    with empty.read() as reading:
+        assert [event.type for event in queries.events(reading, spectrum, 0)] == ["queued", "ready"]
+    assert (read(empty, spectrum).version, read(empty, spectrum).waits_for) == (2, None)
 
 
 def test_equal_specs_are_one_job(empty: Database, submit_kernel: Submit) -> None:
