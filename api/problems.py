@@ -16,6 +16,7 @@ from starlette.routing import Match
 from api.faults import faults
 from contracts import problems as known
 from contracts.problems import MEDIA_TYPE, Problem, ProblemError
+from storage.arrays import TileMissingError
 from storage.database import Unavailable
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -144,10 +145,16 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     return respond(known.UNAVAILABLE.problem("The database cannot be reached now."))
 
 
+async def _deleted(_request: Request, _error: Exception) -> Response:
+    """Tiles that were there when the request was looked at: only deleting takes any away."""
+    return respond(known.NOT_FOUND.problem("The array was deleted while it was read."))
+
+
 HANDLERS = {
     ProblemError: _refused,
     RefusedError: _refused_with_headers,
     RequestValidationError: _invalid,
     HTTPException: _http,
     Unavailable: _unavailable,
+    TileMissingError: _deleted,
 }

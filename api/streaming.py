@@ -1,7 +1,9 @@
 """Sending an array: panel by panel, in a bounded number of downloads, with the length known from the start."""
 
+import asyncio
 from collections.abc import Mapping
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -12,6 +14,8 @@ from api.services import Services
 SLICE = 2**20
 # What fits into a few tiles does not wait behind large downloads.
 SMALL = 4 * 2**20
+# A client that takes no slice for so long has its connection closed: its place is one of a few. Range goes on later.
+STALLED_SECONDS = 30.0
 NOTHING = memoryview(b"")
 
 
@@ -56,7 +60,7 @@ class ArrayResponse(StreamingResponse):
         for start in range(0, size, SLICE):
             # The last slice may wait in the socket's buffer while the next panel is read: it must not hold this one.
             last = start + SLICE >= size
-            await send({"type": "http.response.body", "body": self._slice(start, copied=last), "more_body": True})
+            await _taken(send, self._slice(start, copied=last))
         self._sent.inc(size)
 
     def _slice(self, start: int, *, copied: bool) -> bytes | memoryview:
@@ -65,3 +69,12 @@ class ArrayResponse(StreamingResponse):
 
     async def _next(self) -> Chunk | None:
         return await self._services.threads.read(lambda: next(self._chunks, None))
+
+
+async def _taken(send: Send, piece: bytes | memoryview) -> None:
+    """Send a slice; raises ClientDisconnect when the client stalls."""
+    try:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError as error:
+        raise ClientDisconnect from error

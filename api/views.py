@@ -52,7 +52,7 @@ class View:
     def panels(self, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.floating]]:
         """Rows [start, stop) of the view, a row panel of tiles at a time, as C-ordered matrices.
 
-        Raises LookupError where a tile is missing.
+        Raises TileMissingError where a tile is missing.
         """
         stop = self.shape[0] if stop is None else stop
         rows = slice(self.rows.start + start, self.rows.start + stop)

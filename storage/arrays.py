@@ -33,6 +33,10 @@ class TileData:
     entries: Numbers
 
 
+class TileMissingError(LookupError):
+    """A tile that was asked for is not stored: not yet, or no longer."""
+
+
 class TileDamagedError(Exception):
     """A tile's bytes are not those that were stored."""
 
@@ -144,14 +148,14 @@ def _panel(read: Read, stored: Stored, row: int, cols: slice) -> Numbers:
         panel[:, left - start : right - start] = entries[:, left - offset : right - offset]
         found += 1
     if found != asked["last"] - asked["first"] + 1:
-        raise LookupError(f"tiles of {plan.name} are missing in grid row {row}")
+        raise TileMissingError(f"tiles of {plan.name} are missing in grid row {row}")
     return panel
 
 
 def panels(database: Database, stored: Stored, rows: slice, cols: slice) -> Iterator[Numbers]:
     """The block rows × cols as row panels, a connection held for one panel at a time.
 
-    Raises LookupError where a tile is missing and TileDamagedError where one is not what was stored.
+    Raises TileMissingError where a tile is missing and TileDamagedError where one is not what was stored.
     """
     plan = stored.plan
     for row in range(rows.start // plan.tile_rows, -(-rows.stop // plan.tile_rows)):

@@ -1,13 +1,18 @@
 """Arrays over HTTP: blocks against numpy, entity tags, what is there before the job has finished."""
 
 import io
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy import text
 
+from api.services import MOST_DOWNLOADS
 from storage import arrays
 from storage.jobs import transitions
 from tests.api.conftest import Hand, kernel_spec, points, submit
@@ -197,6 +202,38 @@ def test_downloads_that_are_broken_off_free_their_slots(
         with client.stream("GET", path) as answer:
             next(answer.iter_raw(1000))
     np.testing.assert_array_equal(loaded(client.get(path)), values)
+
+
+def stalled(address: str, path: str) -> socket.socket:
+    """A client that asks for the array and takes next to nothing of it."""
+    parts = urlsplit(address)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((parts.hostname, parts.port))
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def test_clients_that_stall_lose_their_slots(
+    client: httpx.Client, address: str, gram: tuple[str, NDArray[np.float64]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.streaming.STALLED_SECONDS", 0.3)
+    path, values = gram
+    with ExitStack() as connections:
+        for _ in range(MOST_DOWNLOADS):
+            connections.enter_context(stalled(address, path))
+        np.testing.assert_array_equal(loaded(client.get(path)), values)
+
+
+@pytest.mark.parametrize("accept", ["application/x-npy", "application/vnd.apache.arrow.stream", "application/json"])
+def test_an_array_that_is_deleted_while_it_is_read(
+    client: httpx.Client, hand: Hand, gram: tuple[str, NDArray[np.float64]], accept: str
+) -> None:
+    with hand.database.begin() as write:
+        write.execute(text("DELETE FROM tile"))
+    answer = client.get(gram[0], params={"rows": "0:9"}, headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
 def test_cross_requests_in_a_job_list_carry_working_links(client: httpx.Client, hand: Hand) -> None:
