@@ -127,6 +127,8 @@ async def _http(request: Request, error: Exception) -> Response:
         return respond(kind.problem(f"{request.url.path} takes {allowed}, not {request.method}."), {"Allow": allowed})
     if kind is known.NOT_FOUND:
         return respond(kind.problem(f"There is nothing at {request.url.path}."))
+    if kind is known.MALFORMED_JSON:
+        return respond(kind.problem("The body is not JSON that can be read."))
     return respond(kind.problem(error.detail), error.headers)
 
 

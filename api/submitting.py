@@ -16,15 +16,15 @@ from api.waiting import finished, until
 from contracts.canonical import digest
 from contracts.jobs import Job
 from contracts.kinds import Spec
-from contracts.problems import CONFLICT, IDEMPOTENCY_CONFLICT, TOO_LARGE, UNKNOWN_REFERENCE, Kind
+from contracts.problems import CONFLICT, IDEMPOTENCY_CONFLICT, NOT_FOUND, TOO_LARGE, UNKNOWN_REFERENCE, Kind
 from ntk_engine import __version__ as engine
 from storage import idempotency
 from storage.database import Read
 from storage.jobs import queries, submission
 
 PreferHeader = Annotated[
-    str | None,
-    Header(description="`wait=N`: answer when the job is done, after N ≤ 60 seconds at most", examples=["wait=10"]),
+    list[str],
+    Header(description="`wait=N`: answer when the job is done, after N ≤ 60 seconds at most", examples=[["wait=10"]]),
 ]
 KeyHeader = Annotated[
     str | None,
@@ -39,7 +39,7 @@ KeyHeader = Annotated[
 
 def submits(*kinds: Kind) -> dict[str, Any]:
     """What an endpoint that submits a job says of itself in OpenAPI; `kinds`: problems beyond the usual ones."""
-    usual = (CONFLICT, IDEMPOTENCY_CONFLICT, TOO_LARGE, UNKNOWN_REFERENCE, *WITH_BODY)
+    usual = (CONFLICT, IDEMPOTENCY_CONFLICT, NOT_FOUND, TOO_LARGE, UNKNOWN_REFERENCE, *WITH_BODY)
     answers: Responses = {
         200: {"description": "The job that there was already, or that was done in time", "headers": SUBMIT_HEADERS},
         202: {"description": "A new job", "model": Job, "headers": SUBMIT_HEADERS},
@@ -52,7 +52,7 @@ class _Asking:
     """A client that submits something: what its headers ask for, and the services that do it."""
 
     services: Services
-    prefer: str | None
+    prefer: str
     key: str | None
 
     async def submit(self, spec: Spec) -> Response:
@@ -85,8 +85,8 @@ class _Asking:
             return _required(read, job)
 
 
-def _asking(services: Here, prefer: PreferHeader = None, key: KeyHeader = None) -> _Asking:
-    return _Asking(services, prefer, key)
+def _asking(services: Here, prefer: PreferHeader = [], key: KeyHeader = None) -> _Asking:  # noqa: B006
+    return _Asking(services, ", ".join(prefer), key)
 
 
 Asking = Annotated[_Asking, Depends(_asking)]
