@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from fastapi.openapi.utils import get_openapi
 
 from api import examples
+from contracts.problems import KINDS
 from contracts.settings import Settings
 from storage.database import Database
 from tests.api.conftest import Hand, kernel_spec, points, serving, submit
@@ -141,6 +143,12 @@ def test_every_reference_in_openapi_leads_somewhere(document: dict[str, Any]) ->
     assert references <= set(document["components"]["schemas"])
 
 
+def test_the_guide_knows_every_path_and_every_problem(document: dict[str, Any]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
+    assert [path for path in document["paths"] if path not in guide] == []
+    assert [name for name in KINDS if name not in guide] == []
+
+
 def test_head_is_get_without_its_body(client: httpx.Client, document: dict[str, Any]) -> None:
     paths = [path for path, methods in document["paths"].items() if "get" in methods and not path.endswith("/events")]
     for path in ["/", *paths]:
@@ -197,8 +205,6 @@ def test_importing_the_application_loads_no_torch_and_connects_to_nothing() -> N
 
 
 def test_the_application_itself_knows_neither_torch_nor_sqlalchemy() -> None:
-    from pathlib import Path
-
     import api
 
     sources = "".join(path.read_text() for path in Path(api.__file__).parent.rglob("*.py"))
