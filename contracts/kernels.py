@@ -1,5 +1,6 @@
 """Kernel jobs: the Gram matrix of a dataset, or the cross matrix of two."""
 
+from math import ceil
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, field_validator
@@ -7,6 +8,7 @@ from pydantic import Field, PlainSerializer, field_validator
 from contracts.kinds import Asked, Spec
 from contracts.plan import (
     ITEM_BYTES,
+    SECONDS_PER_ROW_BYTE,
     SECONDS_PER_STORED_BYTE,
     SECONDS_PER_TILE_AND_LAYER,
     ArrayPlan,
@@ -76,11 +78,17 @@ class KernelSpec(Spec):
         )
         stored = sum(array.stored_bytes for array in arrays)
         seconds = stored * (cut.entry_seconds / self._bytes_an_entry + SECONDS_PER_STORED_BYTE)
+        seconds += self._rows_read(x1, x2, cut.part) * x1.cols * ITEM_BYTES[x1.dtype] * SECONDS_PER_ROW_BYTE
         seconds += arrays[0].stored_tiles * self.architecture.depth * SECONDS_PER_TILE_AND_LAYER
         # Checked before the parts are listed: a job far beyond the limits has millions of them.
         check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits, "/dataset")
         parts = tuple(self._parts(x1.rows, x2.rows, cut.tile, cut.part))
         return Plan(arrays, parts, "entries", seconds, cut.part_bytes)
+
+    def _rows_read(self, x1: ArrayPlan, x2: ArrayPlan, side: int) -> int:
+        """Rows of the datasets that all parts together read: every part its own, and those of its columns."""
+        down, across = ceil(x1.rows / side), ceil(x2.rows / side)
+        return down * x1.rows if self.symmetric else across * x1.rows + down * x2.rows
 
     def _check_depth(self, limits: Settings) -> None:
         """Refuse a depth that not even one tile is done in time with; compared, as it may be too large for a float."""

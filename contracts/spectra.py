@@ -11,8 +11,14 @@ from contracts.settings import Settings
 from contracts.spec_types import ArrayName, JobId
 
 TILE = 512
-# Products with the matrix that a block Krylov iteration is expected to take, and columns beyond `top` that it carries.
-EXPECTED_PASSES, EXTRA_COLUMNS, BASIS_BLOCKS = 12, 8, 8
+# Products with the matrix that a block Krylov iteration is expected to take.
+EXPECTED_PASSES = 12
+# Columns that it multiplies at once and those of its basis, as functions of `top`; see ntk_engine.spectrum.top.
+LEAST_BLOCK, LEAST_BASIS, BASIS_BLOCKS = 16, 128, 3
+# Peaks measured at N = 2,048 and 3,072, above what the worker holds before: matrices for all eigenvalues (2.9), for
+# the eigenvectors too (6.3, with LAPACK's workspace of two), and for the top the basis' columns (9.2: two bases, each
+# beside its successor, and the blocks' temporaries) and panels of the stored matrix (4.8: as sent, as read, as used).
+MATRICES, MATRICES_WITH_VECTORS, BASES, PANELS = 3, 7, 10, 5
 # Reading a stored matrix once costs about this much, beside which the products do not show.
 SECONDS_PER_READ_BYTE = 1 / 500e6
 
@@ -40,7 +46,7 @@ class SpectrumSpec(Spec):
         if self.vectors:
             arrays.append(ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE))
             arrays.append(ArrayPlan("residuals", (count,), "float64", TILE * TILE, 1))
-        seconds, memory = self._full_cost(n) if self.top is None else self._top_cost(n, matrix.stored_bytes)
+        seconds, memory = self._full_cost(n) if self.top is None else self._top_cost(matrix)
         return check_limits(
             Plan(tuple(arrays), (PartPlan({}, count),), "eigenvalues", seconds, memory), limits, "/kernel"
         )
@@ -59,10 +65,12 @@ class SpectrumSpec(Spec):
     def _full_cost(self, n: int) -> tuple[float, int]:
         """LAPACK's divide and conquer: 4/3 n³ flops to tridiagonal form at half speed, 4 n³ more for the vectors."""
         flops = (8 / 3 + (4 if self.vectors else 0)) * n**3
-        return flops * SECONDS_PER_FLOP, 8 * n * n * (4 if self.vectors else 2)
+        return flops * SECONDS_PER_FLOP, 8 * n * n * (MATRICES_WITH_VECTORS if self.vectors else MATRICES)
 
-    def _top_cost(self, n: int, stored_bytes: int) -> tuple[float, int]:
+    def _top_cost(self, matrix: ArrayPlan) -> tuple[float, int]:
         assert self.top is not None
-        width = self.top + EXTRA_COLUMNS
-        seconds = EXPECTED_PASSES * (stored_bytes * SECONDS_PER_READ_BYTE + 2 * n * n * width * SECONDS_PER_FLOP)
-        return seconds, 8 * n * (2 * BASIS_BLOCKS * width + 2 * TILE)
+        n = matrix.rows
+        width = max(LEAST_BLOCK, self.top + self.top // 4)
+        read, flops = matrix.stored_bytes * SECONDS_PER_READ_BYTE, 2 * n * n * width
+        columns = BASES * min(n, max(LEAST_BASIS, BASIS_BLOCKS * width)) + PANELS * matrix.tile_rows
+        return EXPECTED_PASSES * (read + flops * SECONDS_PER_FLOP), 8 * n * columns

@@ -141,6 +141,28 @@ def test_a_full_spectrum_beyond_the_memory_is_refused_and_its_top_is_not() -> No
     assert spectrum(n=20_000, top=10, vectors=True).memory_bytes < GIB
 
 
+@pytest.mark.parametrize(
+    ("fields", "measured"),
+    [
+        ({"n": 2048, "vectors": True}, 201 * MIB),
+        ({"n": 3072, "vectors": True}, 423 * MIB),
+        ({"n": 2048}, 92 * MIB),
+        ({"n": 3072}, 188 * MIB),
+        ({"n": 3072, "vectors": True, "top": 10}, 83 * MIB),
+        ({"n": 3072, "vectors": True, "top": 300}, 306 * MIB),
+    ],
+)
+def test_a_spectrum_is_said_to_take_what_it_was_seen_to_take(fields: dict[str, object], measured: int) -> None:
+    # An estimate below what was measured lets a job in that kills its worker; one far above refuses what fits.
+    assert measured <= spectrum(**fields).memory_bytes <= 1.5 * measured
+
+
+def test_reading_long_rows_costs_time() -> None:
+    # Measured: half a second for each of the parts that read two panels of 64 rows of 100,000 numbers, 100 MB.
+    made = plan(300, 100_000)
+    assert made.seconds > 0.4 * (len(made.parts) - 5)
+
+
 def test_specs_survive_being_stored() -> None:
     kernel = KernelSpec(dataset=ONE, architecture={"type": "mlp", "depth": 3, "activation": "erf", "width": 7})
     again = parse_spec("kernels", kernel.explicit())
