@@ -14,7 +14,19 @@ GRACE = 30.0
 
 def arguments(host: str, port: int) -> dict[str, tuple[str, ...]]:
     """Of each process, the arguments after `python`."""
-    uvicorn = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "10")
+    # h11 bounds a request's header, which httptools does not; nothing here speaks WebSocket.
+    uvicorn = (
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--http",
+        "h11",
+        "--ws",
+        "none",
+        "--timeout-graceful-shutdown",
+        "10",
+    )
     celery = ("-P", "prefork", "-c", "1", "--without-gossip", "--without-mingle")
     return {
         "migrate": ("-m", "alembic", "-c", "migrations/alembic.ini", "upgrade", "head"),
@@ -41,7 +53,8 @@ def commands(settings: Settings, log_dir: Path | None = None) -> list[Command]:
     for number, device in enumerate(devices, start=1):
         name = f"worker-{number}"
         named = (*table["worker"], "--hostname", f"{name}@%h", "--loglevel", settings.log_level)
-        workers.append(command(name, named, shared | _worker_environment(device, len(devices))))
+        progress = {"NTKD_PROGRESS_FILE": str(settings.state_dir.absolute() / f"{name}.progress")}
+        workers.append(command(name, named, shared | progress | _worker_environment(device, len(devices))))
     return [command("api", table["api"], shared), *workers, command("sweeper", table["sweeper"], shared)]
 
 

@@ -38,6 +38,7 @@ def system(settings: Settings, *, quiet: bool = False) -> Iterator[str]:
     with ExitStack() as stack:
         settings, ensure = _with_services(settings, stack)
         settings = settings.model_copy(update={"port": _port(settings.host, settings.port)})
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
         upgrade(settings.require_database_url())
         log_dir = _log_dir(settings) if quiet else None
         supervisor = Supervisor(commands(settings, log_dir), also=ensure)
