@@ -6,12 +6,17 @@ from typing import NewType
 
 import psycopg
 from psycopg.pq import Format
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 # A function that writes asks for `Write`, so it cannot be given a transaction that only reads.
 Write = NewType("Write", Connection)
 Read = Connection
+
+# A process that is frozen or cut off inside a transaction would hold a job's lock, and with it everybody, for ever.
+IDLE_SECONDS = 60
+# How a connection learns that its server has gone without a word.
+ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 Unavailable = OperationalError
 DatabaseError = DBAPIError
@@ -25,6 +30,12 @@ class BinaryCursor(psycopg.Cursor[tuple[object, ...]]):
         self.format = Format.BINARY
 
 
+def _bound_idleness(connection: psycopg.Connection[tuple[object, ...]], _record: object) -> None:
+    """A statement and no start-up option, which connection poolers refuse."""
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.commit()
+
+
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
@@ -36,8 +47,10 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=True,
-            connect_args={"cursor_factory": BinaryCursor, "connect_timeout": 5, "application_name": "ntkd"},
+            hide_parameters=True,  # tiles, in a log
+            connect_args={"cursor_factory": BinaryCursor, "connect_timeout": 5, "application_name": "ntkd", **ALIVE},
         )
+        event.listen(self._engine, "connect", _bound_idleness)
 
     @contextmanager
     def begin(self) -> Iterator[Write]:
