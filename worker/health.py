@@ -21,8 +21,8 @@ def main() -> None:
     app = Celery("ntkd-health")
     app.conf.update(celery_config(settings()))
     idle, rings = idle_seconds(), waiting_rings(app)
-    deaf = rings > 0 and idle > DEAF_LEASES * settings().lease_seconds
-    sys.stdout.write(f"{'deaf' if deaf else 'healthy'}: idle for {idle:.0f} s, {rings} rings waiting\n")
+    deaf = bool(rings) and idle > DEAF_LEASES * settings().lease_seconds
+    sys.stdout.write(f"{'deaf' if deaf else 'healthy'}: idle for {idle:.0f} s, {rings or 'no'} rings waiting\n")
     sys.exit(int(deaf))
 
 

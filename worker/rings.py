@@ -5,7 +5,6 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from contracts.bell import TASK
-from contracts.settings import settings
 
 log = structlog.get_logger()
 
@@ -19,11 +18,12 @@ def ring(app: Celery, times: int) -> None:
         log.warning("bell.unheard", error=str(error))
 
 
-def waiting_rings(app: Celery) -> int:
-    """Rings in the queue; 0 where the broker cannot be reached, for then nobody hears any."""
+def waiting_rings(app: Celery) -> int | None:
+    """Rings in the queue; None where the broker cannot say, for then nobody hears any."""
+    connection = app.connection_for_write()
     try:
-        with app.connection_for_write() as connection:
-            return int(connection.default_channel.client.llen(settings().queue))
-    except (OperationalError, *app.connection_for_write().connection_errors) as error:
+        with connection:
+            return int(connection.default_channel.client.llen(app.conf.task_default_queue))
+    except (OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
         log.warning("bell.unreachable", error=str(error))
-        return 0
+        return None

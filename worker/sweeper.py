@@ -34,8 +34,8 @@ def sweep(database: Database, app: Celery, limits: Settings) -> None:
         idempotency.forget(write, limits.idempotency_days)
     with database.read() as read:
         open_parts = queries.open_parts(read)
-    if open_parts:
-        ring(app, min(open_parts, MOST_RINGS) - waiting_rings(app))
+    if open_parts and (rings := waiting_rings(app)) is not None:
+        ring(app, min(open_parts, MOST_RINGS) - rings)
 
 
 def main() -> None:
