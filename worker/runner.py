@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import structlog
@@ -52,15 +53,12 @@ def run_part(claim: Claim, context: Context) -> None:
             _commit(claim, context, tiles)
         except LeaseLostError:
             bound.info("part.lost")
-        except DatabaseError as error:
-            # Nothing was committed; the part comes back when its lease runs out.
-            bound.warning("part.database", error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever went wrong goes into the row
             bound.exception("part.failed")
             _fail(claim, context, error)
         except BaseException:
-            # The worker is being stopped: give the part back at once.
-            with context.database.begin() as write:
+            # The worker is being stopped: give the part back at once, or leave it to its lease.
+            with suppress(DatabaseError), context.database.begin() as write:
                 transitions.release(write, claim.lease)
             raise
         else:
@@ -90,13 +88,19 @@ def _commit(claim: Claim, context: Context, tiles: Iterable[TileData]) -> None:
 
 
 def _fail(claim: Claim, context: Context, error: Exception) -> None:
+    """Put the error into the row; where the database is the one that failed, the part is left to its lease."""
     limit = context.settings.max_attempts
-    with context.database.begin() as write:
-        retry = not isinstance(error, FINAL)
-        transitions.fail(write, claim.lease, _problem(error), retry=retry, max_attempts=limit)
+    try:
+        with context.database.begin() as write:
+            retry = not isinstance(error, FINAL)
+            transitions.fail(write, claim.lease, _problem(error), retry=retry, max_attempts=limit)
+    except DatabaseError as outage:
+        log.warning("part.left", job=str(claim.lease.job), part=claim.lease.index, error=str(outage))
 
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return OUT_OF_MEMORY.problem(f"The worker ran out of memory: {error}.")
+    if isinstance(error, DatabaseError):
+        return COMPUTATION_FAILED.problem(f"The database refused the result: {error.orig}")  # without its megabytes
     return COMPUTATION_FAILED.problem(f"{type(error).__name__}: {error}")
