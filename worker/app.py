@@ -4,6 +4,7 @@ Torch is loaded in the child that computes, never in the parent that listens.
 """
 
 import os
+import signal
 from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,15 @@ def _prepare(**_: Any) -> None:
     """Load torch and connect before the first bell, which would otherwise wait seconds for it."""
     global _context  # noqa: PLW0603
     die_with_parent()
-    from worker import runner  # noqa: F401
-    from worker.context import make_context
+    try:
+        from worker import runner  # noqa: F401
+        from worker.context import make_context
 
-    _context = make_context(settings())
+        _context = make_context(settings())
+    except (Exception, SystemExit):
+        # Celery would go on with a child that hears every ring and computes nothing, or start one after the other.
+        log.exception("worker.unusable")
+        os.kill(os.getppid(), signal.SIGTERM)
 
 
 @app.task(name=TASK)
@@ -72,8 +78,12 @@ def _watch(**_: Any) -> None:
 def _exit_when_stuck() -> None:
     """End the process when it is deaf; whoever supervises it starts a new one, and leases bring the parts back."""
     patience = STUCK_LEASES * settings().lease_seconds
+    suspected = False
     while True:
         sleep(patience / 4)
-        if idle_seconds() > patience and waiting_rings(app):
+        stuck = idle_seconds() > patience and bool(waiting_rings(app))
+        # A ring that came this moment waits too: it does so twice in a row only where nobody hears.
+        if stuck and suspected:
             log.error("worker.stuck", idle_seconds=idle_seconds())
             os._exit(70)
+        suspected = stuck

@@ -105,6 +105,13 @@ def test_a_stopped_worker_gives_its_part_back(system: System) -> None:
     assert left.error is None
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device would be there")
+def test_a_worker_whose_device_is_not_there_ends_and_eats_no_rings(system: System) -> None:
+    worker = system.start("worker", NTKD_DEVICE="cuda:0")
+    worker.wait(timeout=60)
+    assert "worker.unusable" in system.logs()
+
+
 def test_a_cancelled_job_stops(system: System) -> None:
     from storage.jobs import transitions
 
