@@ -46,10 +46,17 @@ class SpectrumSpec(Spec):
         if self.vectors:
             arrays.append(ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE))
             arrays.append(ArrayPlan("residuals", (count,), "float64", TILE * TILE, 1))
-        seconds, memory = self._full_cost(n) if self.top is None else self._top_cost(matrix)
-        return check_limits(
-            Plan(tuple(arrays), (PartPlan({}, count),), "eigenvalues", seconds, memory), limits, "/kernel"
-        )
+        method, seconds, memory = self._method(matrix)
+        part = PartPlan({"method": method}, count)
+        return check_limits(Plan(tuple(arrays), (part,), "eigenvalues", seconds, memory), limits, "/kernel")
+
+    def _method(self, matrix: ArrayPlan) -> tuple[str, float, int]:
+        """How, in how many seconds and bytes: Krylov for the top, unless its basis takes more than the whole matrix."""
+        dense = ("dense", *self._full_cost(matrix.rows))
+        if self.top is None:
+            return dense
+        krylov = ("krylov", *self._top_cost(matrix, self.top))
+        return dense if dense[-1] <= krylov[-1] else krylov
 
     def _matrix(self, references: References) -> ArrayPlan:
         arrays = references.jobs[str(self.kernel)]
@@ -67,10 +74,9 @@ class SpectrumSpec(Spec):
         flops = (8 / 3 + (4 if self.vectors else 0)) * n**3
         return flops * SECONDS_PER_FLOP, 8 * n * n * (MATRICES_WITH_VECTORS if self.vectors else MATRICES)
 
-    def _top_cost(self, matrix: ArrayPlan) -> tuple[float, int]:
-        assert self.top is not None
+    def _top_cost(self, matrix: ArrayPlan, top: int) -> tuple[float, int]:
         n = matrix.rows
-        width = max(LEAST_BLOCK, self.top + self.top // 4)
+        width = max(LEAST_BLOCK, top + top // 4)
         read, flops = matrix.stored_bytes * SECONDS_PER_READ_BYTE, 2 * n * n * width
         columns = BASES * min(n, max(LEAST_BASIS, BASIS_BLOCKS * width)) + PANELS * matrix.tile_rows
         return EXPECTED_PASSES * (read + flops * SECONDS_PER_FLOP), 8 * n * columns

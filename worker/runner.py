@@ -34,7 +34,7 @@ def serve(context: Context) -> bool:
     while time.monotonic() < end:
         show_progress()
         lease = context.settings.lease_seconds
-        claim = transitions.claim(context.database, context.name, context.device_name, lease)
+        claim = transitions.claim(context.database, context.name, context.device_name, lease, tuple(RUN))
         if claim is None:
             return False
         run_part(claim, context)
@@ -103,4 +103,7 @@ def _problem(error: Exception) -> Problem:
         return OUT_OF_MEMORY.problem(f"The worker ran out of memory: {error}.")
     if isinstance(error, DatabaseError):
         return COMPUTATION_FAILED.problem(f"The database refused the result: {error.orig}")  # without its megabytes
+    if isinstance(error, FINAL):
+        # Said by the engine or by us, in a sentence for the user.
+        return COMPUTATION_FAILED.problem(f"{error}.")
     return COMPUTATION_FAILED.problem(f"{type(error).__name__}: {error}")

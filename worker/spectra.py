@@ -19,11 +19,13 @@ def run(claim: Claim, context: Context) -> Iterator[TileData]:
         stored = arrays.of_job(read, spec.kernel).get(spec.array)
     if stored is None:
         raise LookupError(f"job {spec.kernel} is no longer there")
-    found = _full(context, stored, spec.vectors) if spec.top is None else _top(context, stored, spec.top)
-    yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
+    count = spec.top or stored.plan.rows
+    dense = claim.part_spec["method"] == "dense"
+    found = _full(context, stored, spec.vectors) if dense else _top(context, stored, count)
+    yield TileData("eigenvalues", 0, 0, found.eigenvalues[:count].cpu().numpy())
     if spec.vectors and found.eigenvectors is not None and found.residuals is not None:
-        yield TileData("residuals", 0, 0, found.residuals.cpu().numpy())
-        yield from _vectors(found.eigenvectors.cpu().numpy())
+        yield TileData("residuals", 0, 0, found.residuals[:count].cpu().numpy())
+        yield from _vectors(found.eigenvectors[:, :count].cpu().numpy())
 
 
 def _full(context: Context, stored: Stored, vectors: bool) -> spectrum.Spectrum:

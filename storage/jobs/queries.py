@@ -113,7 +113,7 @@ def _job(read: Read, row: Any) -> Job:
         digest=row.digest,
         progress=_progress(row),
         arrays=_arrays(read, row.id),
-        error=None if row.error is None or row.state == State.SUCCEEDED else Problem.model_validate(row.error),
+        error=None if row.error is None else Problem.model_validate(row.error),
         attempts=row.attempts,
         parts=row.parts_total,
         device=row.device,

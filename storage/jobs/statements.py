@@ -24,6 +24,7 @@ AFTER_RETURN = """
 LOCK = text("SELECT 1 FROM job WHERE id = :job FOR NO KEY UPDATE")
 NEXT_JOB = text("""
     SELECT id FROM job WHERE parts_open > 0 AND waits_for IS NULL AND state IN ('queued', 'running')
+       AND (CAST(:kinds AS text[]) IS NULL OR kind = ANY(:kinds))
     ORDER BY served_at NULLS FIRST, created_at LIMIT 1""")
 CLAIM = _moving(
     """before AS (
@@ -57,6 +58,7 @@ FINISH = _moving(
         RETURNING work),
     moved AS (
         UPDATE job SET version = version + 1, parts_done = parts_done + 1, work_done = work_done + done.work,
+               error = NULL,
                state = CASE WHEN parts_done + 1 = parts_total THEN 'succeeded' ELSE state END,
                finished_at = CASE WHEN parts_done + 1 = parts_total THEN clock_timestamp() END
         FROM done WHERE id = :job AND state = 'running'

@@ -5,6 +5,7 @@ statement on (state, attempt) moves the part and the job together and writes the
 version. A guard that finds no row has moved nothing. Only the database's clock counts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -53,11 +54,17 @@ def _move(write: Write, statement: TextClause, parameters: dict[str, Any]) -> Ro
     return write.execute(statement, parameters).mappings().one_or_none()
 
 
-def claim(database: Database, worker: str, device: str, lease_seconds: float) -> Claim | None:
-    """Take an open part of the job that was served longest ago; None when there is no open part at all."""
+def claim(
+    database: Database, worker: str, device: str, lease_seconds: float, kinds: Sequence[str] | None = None
+) -> Claim | None:
+    """Take an open part of the job that was served longest ago; None when there is no open part at all.
+
+    kinds: the kinds of job that the worker knows; an older worker leaves the others to newer ones.
+    """
+    known = None if kinds is None else list(kinds)
     while True:
         with database.begin() as write:
-            job = write.execute(sql.NEXT_JOB).scalar_one_or_none()
+            job = write.execute(sql.NEXT_JOB, {"kinds": known}).scalar_one_or_none()
             if job is None:
                 return None
             asked = {"job": job, "worker": worker, "device": device, "lease": lease_seconds}

@@ -215,3 +215,12 @@ def test_canonical_json_has_no_nan() -> None:
 def test_problem_names_are_unique_and_statuses_are_errors() -> None:
     assert len(KINDS) > 15
     assert all(400 <= kind.status < 600 for kind in KINDS.values())
+
+
+def test_a_top_that_is_nearly_all_is_found_densely() -> None:
+    def method(made: Plan) -> str:
+        return str(made.parts[0].spec["method"])
+
+    assert method(spectrum(n=4000, top=10)) == "krylov"
+    assert method(spectrum(n=4000, top=3600)) == method(spectrum(n=4000)) == "dense"
+    assert spectrum(n=4000, top=3600).arrays[0].shape == (3600,)

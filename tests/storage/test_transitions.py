@@ -268,3 +268,22 @@ def test_unknown_jobs(empty: Database) -> None:
     assert refused.value.problem.errors[0].pointer == "/kernel"
     with empty.begin() as write:
         assert not transitions.cancel(write, uuid4())
+
+
+def test_a_worker_leaves_the_kinds_it_does_not_know(empty: Database, submit_kernel: Submit) -> None:
+    job = submit_kernel(10)
+    assert transitions.claim(empty, "old", "cpu", 60.0, ["spectra"]) is None
+    claimed = transitions.claim(empty, "new", "cpu", 60.0, ["spectra", "kernels"])
+    assert claimed is not None
+    assert claimed.lease.job == job
+
+
+def test_an_error_that_a_retry_mended_is_gone(empty: Database, submit_kernel: Submit) -> None:
+    job = submit_kernel(10)
+    fail(empty, take(empty))
+    assert read(empty, job).error == PROBLEM
+    finish(empty, take(empty))
+    assert read(empty, job).error is None
+    with empty.read() as reading:
+        events = {event.type: event.error for event in queries.events(reading, job, 0)}
+    assert (events["retry"], events["succeeded"]) == (PROBLEM, None)

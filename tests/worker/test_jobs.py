@@ -17,7 +17,7 @@ from ntk_engine.architecture import mlp
 from storage import arrays
 from tests.worker.conftest import System
 
-POINTS = 1200
+POINTS = 1400  # enough for the top of a spectrum to be streamed
 X = np.random.default_rng(7).normal(size=(POINTS, 20))
 
 
