@@ -12,11 +12,11 @@ import pytest
 from ntkd import Client, JobHandle, Unreachable
 from tests.e2e.conftest import Running, running
 
-JOBS, KILLS, PAUSE = 20, 10, 1.5
+JOBS, KILLS, PAUSE = 20, 12, 1.5
 X = np.random.default_rng(11).normal(size=(1100, 16))
 SETTINGS = {"workers": "2", "lease_seconds": "3", "sweep_seconds": "0.5", "max_attempts": "20", "port": "0"}
 # Words on the command lines of what may be killed.
-VICTIMS = ("worker.app", "spawn_main", "api.app", "worker.sweeper", "valkey")
+VICTIMS = ("worker.app", "spawn_main", "api.app", "worker.sweeper", "valkey", "postgres")
 
 
 @pytest.fixture(scope="module")
