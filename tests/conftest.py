@@ -14,10 +14,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from sqlalchemy import text
 
 from contracts.settings import Settings
 from deploy import commands, embedded
 from deploy.embedded import locks
+from storage.database import Database
 
 STATE = "NTKD_TEST_STATE_DIR"
 TEMPLATE = "ntkd_template"
@@ -59,6 +61,22 @@ def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
     """A migrated, empty database for one test module."""
     with fresh_database(servers, template) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def database(database_url: str) -> Iterator[Database]:
+    """The same as a pool of connections."""
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def empty(database: Database) -> Database:
+    """The database without any row."""
+    with database.begin() as write:
+        write.execute(text("TRUNCATE dataset, job, idempotency_key CASCADE"))
+    return database
 
 
 @pytest.fixture(scope="session")

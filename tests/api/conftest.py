@@ -65,23 +65,6 @@ def client(address: str) -> Iterator[httpx.Client]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def empty(database: Database) -> Database:
-    """The database without any row."""
-    from sqlalchemy import text
-
-    with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job, idempotency_key CASCADE"))
-    return database
-
-
 def rows_of(database: Database) -> dict[str, int]:
     """How many rows every table has that a request may fill."""
     from sqlalchemy import text

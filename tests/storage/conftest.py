@@ -1,6 +1,6 @@
 """A database, a dataset, and jobs to move about."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 import numpy as np
@@ -15,23 +15,6 @@ from storage.jobs.submission import submit
 
 LIMITS = Settings()
 Submit = Callable[..., UUID]
-
-
-@pytest.fixture(scope="module")
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def empty(database: Database) -> Database:
-    """The database without any row."""
-    from sqlalchemy import text
-
-    with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job, idempotency_key CASCADE"))
-    return database
 
 
 def store_points(database: Database, points: int, identity: str = "a" * 32) -> str:
