@@ -66,7 +66,7 @@ def recurse(arch: Architecture, a: Tensor, b: Tensor, inputs: Correlation, kerne
     tau = rho.clone() if tangent else rho
     for _ in range(1, arch.depth):
         pairs = arch.activation.correlate(row_a.root, row_b.root, pairs, slope=tangent)
-        row_a, row_b = (_row(arch.activation.moment(row.root).mul_(arch.sigma_w), beta) for row in (row_a, row_b))
+        row_a, row_b = (_row(arch.activation.moment(row.root).mul(arch.sigma_w), beta) for row in (row_a, row_b))
         pairs = _add_bias(pairs, row_a, row_b, beta)
         rho = _rho(pairs)
         if pairs.slope is not None:
