@@ -102,8 +102,8 @@ NOT_ACCEPTABLE = Kind(
     "not-acceptable",
     406,
     "None of the accepted formats is on offer",
-    "Arrays come as application/x-npy, application/vnd.safetensors, application/vnd.apache.arrow.stream "
-    "or application/json.",
+    "Arrays come as application/x-npy, application/vnd.safetensors, application/vnd.apache.arrow.stream, "
+    "application/json or text/csv.",
 )
 CONFLICT = Kind(
     "conflict",

@@ -82,6 +82,6 @@ def _named(stored: Mapping[str, Stored], name: str, owner: str) -> Stored:
 
 def _unfinished(job: Job, name: str) -> Exception:
     if job.state.finished:
-        return CONFLICT.error(f"Job {job.id} has {job.state}; it has no {name}.")
+        return CONFLICT.error(f"Job {job.id} is {job.state}; it has no {name}.")
     error = CONFLICT.error(f"This part of {name} is not computed yet: job {job.id} is {job.state}.")
     return RefusedError(error, {"Retry-After": str(retry_after(job))})
