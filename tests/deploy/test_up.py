@@ -2,9 +2,11 @@
 
 import http.client
 import os
+import re
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,8 @@ from deploy.up import StartError, base_url, system
 from tests.deploy.conftest import alive
 
 UP = "from deploy.up import main; main()"
+PATIENCE = 120.0
+READY = re.compile(r"ntkd is ready: (http://\S+)")
 
 
 @pytest.fixture
@@ -29,8 +33,17 @@ def up(state_dir, python):  # in this order: the processes end before their dire
         settings = {"NTKD_STATE_DIR": str(state_dir), "NTKD_PORT": "0", "NTKD_WORKERS": "1", "NTKD_DEVICE": "cpu"}
         outside = {name: value for name, value in os.environ.items() if not name.startswith("NTKD_")}
         process = python(UP, env=outside | settings)
-        url = next((line.split()[3] for line in process.stdout if line.startswith("ntkd is ready:")), None)
-        assert url is not None, "it ended before it was ready"
+        # Searched and not only at a line's start: all processes write to this pipe, and may do so within a line.
+        seen = []
+        too_late = threading.Timer(PATIENCE, process.kill)
+        too_late.start()
+        url = None
+        while url is None and (line := process.stdout.readline()):
+            seen.append(line)
+            found = READY.search(line)
+            url = found and found[1]
+        too_late.cancel()
+        assert url is not None, "".join(seen)
         return process, url
 
     return start
