@@ -18,5 +18,6 @@ def configure_log(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(),
+        # A line in one piece: the processes of a system may share their output.
+        logger_factory=structlog.WriteLoggerFactory(),
     )

@@ -123,7 +123,9 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         with system(Settings()) as url:
-            print(f"ntkd is ready: {url} (documentation: {url}/docs). Ctrl-C stops it.", flush=True)
+            # In one piece, as `print` is not when its output is unbuffered: the children write to the same place.
+            sys.stdout.write(f"ntkd is ready: {url} (documentation: {url}/docs). Ctrl-C stops it.\n")
+            sys.stdout.flush()
             threading.Event().wait()
     except KeyboardInterrupt:
         print("ntkd has stopped.", flush=True)
