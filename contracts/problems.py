@@ -153,7 +153,7 @@ OUT_OF_MEMORY = Kind(
     "out-of-memory",
     500,
     "The worker ran out of memory",
-    "Every attempt takes smaller blocks; when the last one fails, so does the job.",
+    "The part is tried again, on a GPU in smaller pieces; when its last attempt fails, so does the job.",
 )
 COMPUTATION_FAILED = Kind(
     "computation-failed",

@@ -5,8 +5,3 @@ from contracts.kinds import Spec
 from contracts.spectra import SpectrumSpec
 
 SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (KernelSpec, SpectrumSpec)}
-
-
-def parse_spec(kind: str, value: object) -> Spec:
-    """The spec that was stored as JSON for a job of `kind`."""
-    return SPECS[kind].model_validate(value)

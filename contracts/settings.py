@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         "ntkd",
         description="name of the bell's queue and prefix of its keys, for several systems on one Redis",
     )
+    threads: PositiveInt | None = Field(
+        None, description="threads for a job of one part, which has no other to share the cores with; unset: all cores"
+    )
     memory_bytes: PositiveInt = Field(
         GIB,
         description="memory that one worker may use for a part, and limit for jobs that need a whole matrix",

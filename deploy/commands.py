@@ -54,7 +54,7 @@ def commands(settings: Settings, log_dir: Path | None = None) -> list[Command]:
         name = f"worker-{number}"
         named = (*table["worker"], "--hostname", f"{name}@%h", "--loglevel", settings.log_level)
         progress = {"NTKD_PROGRESS_FILE": str(settings.state_dir.absolute() / f"{name}.progress")}
-        workers.append(command(name, named, shared | progress | _worker_environment(device, len(devices))))
+        workers.append(command(name, named, shared | progress | _worker_environment(settings, device, len(devices))))
     return [command("api", table["api"], shared), *workers, command("sweeper", table["sweeper"], shared)]
 
 
@@ -65,7 +65,8 @@ def environment(settings: Settings) -> dict[str, str]:
     return os.environ | {f"NTKD_{name.upper()}": str(value) for name, value in absolute.items() if value is not None}
 
 
-def _worker_environment(device: str, workers: int) -> dict[str, str]:
-    """A worker's device, and its share of the cores for the threads of its linear algebra."""
+def _worker_environment(settings: Settings, device: str, workers: int) -> dict[str, str]:
+    """A worker's device, its share of the cores, and all of them for a job that has no other part."""
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, hardware.cores() // workers))
-    return {"NTKD_DEVICE": device, "OMP_NUM_THREADS": threads, **WORKER_ENV}
+    alone = str(settings.threads or hardware.cores())
+    return {"NTKD_DEVICE": device, "NTKD_THREADS": alone, "OMP_NUM_THREADS": threads, **WORKER_ENV}

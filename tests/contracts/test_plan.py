@@ -12,7 +12,7 @@ from contracts.canonical import canonical_json, digest
 from contracts.kernels import KernelSpec
 from contracts.plan import ITEM_BYTES, ArrayPlan, Plan, References
 from contracts.problems import KINDS, ProblemError
-from contracts.registry import SPECS, parse_spec
+from contracts.registry import SPECS
 from contracts.settings import GIB, MIB, Settings
 from contracts.spectra import SpectrumSpec
 from contracts.tiling import PART_SECONDS, SMALLEST_TILE, Block, tiling
@@ -165,7 +165,7 @@ def test_reading_long_rows_costs_time() -> None:
 
 def test_specs_survive_being_stored() -> None:
     kernel = KernelSpec(dataset=ONE, architecture={"type": "mlp", "depth": 3, "activation": "erf", "width": 7})
-    again = parse_spec("kernels", kernel.explicit())
+    again = SPECS["kernels"].model_validate(kernel.explicit())
     assert again.explicit() == kernel.explicit()
     assert "width" not in kernel.explicit()["architecture"]
     assert set(SPECS) == {"kernels", "spectra"}
