@@ -1,126 +1,81 @@
-"""The error function: σ(z) = erf(z), whose dual is an arc sine (Williams 1997), written without cancellation.
+"""The error function, whose dual is an arc sine (Williams, 1997).
 
-With p = √(2q/(1+2q)) and g = 1/√(1+2q) of each row, p² + g² = 1, and R = p p' ρ:
-    E[σσ'] = (2/π) asin R,      E[σ'σ'] = (4/π) g g' / √(1 − R²),      1 − R² = g² + p² g'² + p² p'² uv.
-With A = asin p² = (π/2) E[σ²] and C = (A + A')/2, the correlation of the outputs comes from the small angle
-    Δ = C − asin |R|,     sin Δ = (sin²((A − A')/2) + p² p'² uv) / (sin C √(1 − R²) + |R| cos C),
-    1 − |ρ_next| = (Δ − (√A − √A')²/2) / √(AA'),
-and with e = √(1+4q) − 1 and γ = g/√2 every sine here is a sum of positive terms:
-    sin C = γγ'(ee' + e + e'),    cos C = γγ'(e + e' + 2),    sin((A − A')/2) = γγ'(e − e').
+With p = √(2q/(1 + 2q)) and g = 1/√(1 + 2q) of each row, R = pp', and C² = AA' for A = arcsin p² = (π/2) E[erf²],
+    E[σσ'] = (2/π) arcsin Rρ,    E[σ'σ'] = (4/π) gg'/√(1 − R²ρ²),
+    1 − |ρ_σ| = ((C − arcsin R) + (arcsin R − arcsin R|ρ|))/C
+of which `arcs` has both differences without cancellation. A constant c is an even part beside it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ntk_engine.activations.base import Activation, Correlation, Facts
+from ntk_engine.activations import arcs, parts
+from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-# Roots, by the bytes of their dtype, below which squares underflow; σ is linear there, so any smaller one does as well.
-_LEAST_ROOT = {4: 2.0**-60, 8: 2.0**-500}
-# Ratio of √A and √A' above which Δ and (√A − √A')²/2 cancel more digits than the direct quotient loses.
-_FAR = 16.0
-
-
-class _Row(NamedTuple):
-    """What one row brings to its pairs; every field has the shape of its root."""
-
-    p: Tensor
-    p2: Tensor
-    g2: Tensor
-    e: Tensor
-    gamma: Tensor
-    root: Tensor
-    """√A."""
+# 4x² and 1/(1 + 2x²) are normal numbers up to it; erf is the sign there, but for pairs of less than 1/x between them.
+_MOST = 2.0**509
 
 
 @dataclass(frozen=True)
-class Erf(Activation):
-    """σ(z) = erf(z) = (2/√π) ∫₀ᶻ e^{−t²} dt."""
+class Erf(ClosedForm):
+    """σ(z) = a·erf(bz) + c. Raises ValueError where one is no finite number, or a or b is 0."""
 
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
     type: Literal["erf"] = "erf"
 
     facts: ClassVar[Facts] = Facts(
-        formula="erf(z) = 2/√π ∫_0^z exp(−t²) dt",
-        description="A bounded, odd sigmoid whose kernels are in closed form.",
+        formula="a·erf(bz) + c, erf(z) = 2/√π ∫_0^z exp(−t²) dt",
+        description="A bounded sigmoid, odd where c = 0, whose kernels are in closed form.",
         polynomial=False,
         homogeneous=False,
         smoothness="C^inf",
     )
 
+    def __post_init__(self) -> None:
+        for name in ("a", "b", "c"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
+        for name in ("a", "b"):
+            if getattr(self, name) == 0.0:
+                raise ValueError(f"{name} must not be 0: the activation would be constant")
+
     def value(self, z: Tensor) -> Tensor:
-        """erf(z)."""
-        return z.erf()
+        """a·erf(bz) + c."""
+        return (z * self.b).erf() * self.a + self.c
 
     def derivative(self, z: Tensor) -> Tensor:
-        """(2/√π) e^{−z²}."""
-        return (-z * z).exp() * (2.0 / sqrt(pi))
+        """(2/√π) ab e^{−b²z²}."""
+        scaled = z * self.b
+        return (-scaled * scaled).exp() * (2.0 / sqrt(pi) * self.a * self.b)
 
-    def moment(self, root: Tensor) -> Tensor:
-        """√E[σ²] = √((2/π) A)."""
-        least = _LEAST_ROOT[root.element_size()]
-        # √A over √q first: below the least root the quotient is constant, and the result falls with the root.
-        return root * (_row(root).root * sqrt(2.0 / pi) / root.clamp_min(least))
+    def rows(self, root: Tensor) -> tuple[Tensor, ...]:
+        """√E[σ²], the shares of erf and of c, and the row's arcs."""
+        x = (root * abs(self.b)).clamp_max(_MOST)
+        arc = arcs.rows(x)
+        # √A = p √(1 + r), where p is that of x itself: below the least root of `arcs`, r is 0.
+        odd = x * (arc[2] * arc[5]) * (2.0 / sqrt(pi) * abs(self.a))
+        return *parts.shares(odd, x.new_full(x.shape, abs(self.c))), *arc
 
-    def correlate(self, root_a: Tensor, root_b: Tensor, before: Correlation, *, slope: bool) -> Correlation:
-        """1 ∓ (asin R)/√(AA') and the slope p p' / (√(AA') √(1 − R²)).
-
-        σ is odd, so only 1 − |ρ| is computed; the sign of ρ says whether it is u or v.
-        """
-        a, b = _row(root_a), _row(root_b)
-        negative = (before.u > 1.0).to(before.u.dtype)
-        v = before.antipodal()
-        rho = (v - before.u).mul_(0.5).abs_()
-        uv = before.u.mul_(v)
-        root = (uv * a.p2).mul_(b.p2).addcmul_(a.p2, b.g2).add_(a.g2).sqrt_()
-        w = _small_angle(a, b, uv, rho, root)
-        if _are_far(a, b):
-            far = (a.root > _FAR * b.root) | (b.root > _FAR * a.root)
-            w[far] = _direct(a, b, rho, root)[far]
-        kappa = root.reciprocal_().mul_(a.p / a.root).mul_(b.p / b.root) if slope else None
-        turn = (1.0 - w).mul_(2.0)
-        u = w.addcmul(negative, turn)
-        return Correlation(u, w.addcmul_(negative.neg_().add_(1.0), turn), slope=kappa)
-
-
-def _row(root: Tensor) -> _Row:
-    root = root.clamp_min(_LEAST_ROOT[root.element_size()])
-    x = root * sqrt(2.0)
-    g = x.new_ones(()).hypot(x).reciprocal()
-    p = x * g
-    y = x.new_ones(()).hypot(root * 2.0)
-    e = root * 2.0 * (root * 2.0 / (y + 1.0))
-    return _Row(p, p * p, g * g, e, g * sqrt(0.5), e.atan2(e + 2.0).mul(2.0).sqrt())
-
-
-def _small_angle(a: _Row, b: _Row, uv: Tensor, rho: Tensor, root: Tensor) -> Tensor:
-    """1 − |ρ_next| by the angle Δ; `rho` is |ρ|, `root` is √(1 − R²). Overwrites `uv` and `rho`.
-
-    The quotient sin Δ is reduced by p p', which the squares of small rows would underflow without.
-    """
-    mixed = (a.e * a.gamma * b.gamma).addcmul_(a.gamma, b.e * b.gamma)
-    sin_c = mixed.addcmul(a.e * a.gamma, b.e * b.gamma)
-    cos_c = mixed.addcmul_(a.gamma, b.gamma, value=2.0)
-    gap = a.e - b.e
-    square = (gap * (a.gamma / a.p)).mul_(b.gamma / b.p).mul_(gap.mul_(a.gamma).mul_(b.gamma))
-    above = uv.mul_(a.p).mul_(b.p).add_(square)
-    below = (sin_c / a.p).div_(b.p).mul_(root).addcmul_(rho, cos_c)
-    sine = above.div_(below)
-    cosine = cos_c.mul_(root).add_(sin_c.mul_(rho).mul_(a.p).mul_(b.p))
-    spread = a.root - b.root
-    return sine.atan2_(cosine).sub_(spread.mul_(spread), alpha=0.5).div_(a.root).div_(b.root).clamp_min_(0.0)
-
-
-def _are_far(a: _Row, b: _Row) -> bool:
-    least_a, most_a = a.root.aminmax()
-    least_b, most_b = b.root.aminmax()
-    return bool((most_a > _FAR * least_b) | (most_b > _FAR * least_a))
-
-
-def _direct(a: _Row, b: _Row, rho: Tensor, root: Tensor) -> Tensor:
-    """1 − asin |R| / √(AA'), as it stands: right to the last digit of 1."""
-    return 1.0 - (rho * a.p).mul_(b.p).atan2_(root).div_(a.root).div_(b.root)
+    @staticmethod
+    def pair(
+        p: Sequence[float],
+        a: Sequence[Tensor],
+        b: Sequence[Tensor],
+        rho: Tensor,
+        gap: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of erf ψ/C, (spread + δ)/C and R/(C cos ψ), C = √(AA'); then the constant beside it."""
+        arc = arcs.arcs(a[4:], b[4:], rho, gap)
+        odd = arc.psi / arc.scale, (arc.spread + arc.delta) / arc.scale
+        after, apart = parts.together(a[1:4], b[1:4], odd, (1.0, 0.0))
+        return after, apart, a[1] * b[1] * (arc.product / (arc.scale * arc.cosine))
