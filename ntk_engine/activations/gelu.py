@@ -1,0 +1,124 @@
+"""GELU: σ(z) = z Φ(z) with the normal distribution function Φ (Hendrycks and Gimpel, 2016), exact.
+
+With s = E[zz'], Δ = (1 + q)(1 + q') − s² and R = s/√((1 + q)(1 + q')),
+    E[σσ'] = s/4 + s arcsin(R)/2π + (qq' − s² + s²/(1 + q) + s²/(1 + q'))/(2π√Δ).
+σ = z/2 + h is the sum of its odd and its even part h = z erf(z/√2)/2, to which all but s/4 belongs. In the angles of
+`arcs` for x² = q/2, with G = g²g'², R = pp' and F = 2π gg' E[hh'],
+    F = ψ sin ψ + R² cos ψ + G sin ψ tan ψ,    gg' dF/ds = gg' (ψ + tan ψ (1 − R² + G + G/cos² ψ)),
+    F(ρ = 1) − F = R (δ − R (cos ψ − cos ψ₁) + ψ (1 − ρ)) + G (cos ψ − cos ψ₁)(1 + 1/(cos ψ cos ψ₁)),
+    δ − R (cos ψ − cos ψ₁) = (δ − 2 sin δ/2) + 2 sin δ/2 (cos² ψ₁ + R² (1 − cos δ/2) + R cos ψ₁ sin δ/2)
+for ρ ≥ 0, where no term is negative. `_apart` is the rest of the gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi, sqrt
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ntk_engine.activations import arcs, parts
+from ntk_engine.activations import formulas as f
+from ntk_engine.activations.base import ClosedForm, Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+# Above it GELU is ReLU to the last digit, with room for g⁴ to be a normal number.
+_MOST = 2.0**120
+
+
+@dataclass(frozen=True)
+class Gelu(ClosedForm):
+    """σ(z) = z Φ(z) = z (1 + erf(z/√2))/2."""
+
+    type: Literal["gelu"] = "gelu"
+
+    facts: ClassVar[Facts] = Facts(
+        formula="z Φ(z), Φ(z) = (1 + erf(z/√2))/2",
+        description="The Gaussian error linear unit, a smooth ReLU, with the exact Φ; its kernels are in closed form.",
+        polynomial=False,
+        homogeneous=False,
+        smoothness="C^inf",
+    )
+
+    def value(self, z: Tensor) -> Tensor:
+        """z Φ(z)."""
+        return z * _phi(z)
+
+    def derivative(self, z: Tensor) -> Tensor:
+        """Φ(z) + z φ(z) with the normal density φ."""
+        return _phi(z) + z * (z * z * -0.5).exp() * sqrt(0.5 / pi)
+
+    def rows(self, root: Tensor) -> tuple[Tensor, ...]:
+        """√E[σ²], the shares of the two parts, √n, u and v of `_apart`, and the row's arcs."""
+        x = (root * sqrt(0.5)).clamp_max(_MOST)
+        arc = arcs.rows(x)
+        g, e, r = arc[2:5]
+        u, v = g * (e + 1.0).sqrt(), g / (e + 1.0).sqrt()
+        n = (1.0 + r + u * u + v * v).sqrt()
+        # √E[h²]/(√q/2) = √(2/π) √n p, where p is that of x itself: below the least root of `arcs`, n is constant.
+        length, *shares = parts.shares(x.new_ones(x.shape), x * (g * n) * (2.0 / sqrt(pi)))
+        return root * 0.5 * length, *shares, n, u, v, *arc
+
+    @staticmethod
+    def pair(
+        p: Sequence[float],
+        a: Sequence[Tensor],
+        b: Sequence[Tensor],
+        rho: Tensor,
+        gap: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """ρ and 1 − |ρ| of z/2 and of h, mixed; h is even, and its ρ lies in [1/3, 1]."""
+        arc = arcs.arcs(a[7:], b[7:], rho, gap)
+        mixed = arc.product * arc.product
+        psi = abs(arc.psi)
+        gg = a[9] * b[9]
+        # (cos ψ − cos ψ₁)/R²
+        fall = gap * (2.0 - gap) / (arc.cosine + arc.cosine1)
+        short = arcs.shortfall(arc.delta * 0.5)
+        sine, cosine = arc.delta * 0.5 * (1.0 - short), f.sqrt((1.0 + arc.cos_delta) * 0.5)
+        steep = arc.cosine1 * arc.cosine1 + mixed * (sine * sine / (1.0 + cosine)) + arc.product * arc.cosine1 * sine
+        turned = (arc.delta * short + 2.0 * sine * steep + psi * gap) / arc.product
+        turned = turned + gg * gg * fall * (1.0 + 1.0 / (arc.cosine * arc.cosine1))
+        scale = a[4] * b[4]
+        gap_even = turned / scale + _apart(a, b, arc, gg) / scale
+        rho_next, gap_next = parts.together(a[1:4], b[1:4], (rho, gap), (1.0 - gap_even, gap_even))
+        inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + 1.0 / (arc.cosine * arc.cosine))
+        steep = (arc.psi + arc.product * rho / arc.cosine * inside) / (arc.product * scale)
+        return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * steep
+
+
+def _phi(z: Tensor) -> Tensor:
+    return (z * -sqrt(0.5)).erfc() * 0.5
+
+
+def _apart(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) -> Tensor:
+    """√(nn') − N for N = (F(ρ = 1))/R² = ψ₁/R + cos ψ₁ + G/cos ψ₁ and n = N of equal rows, by differences of rows.
+
+    2(√(nn') − N) = n + n' − 2N − (√n − √n')², and with k = cos A, u = √k and v = g²/√k,
+        A/p² + A'/p'² − 2ψ₁/R     = (√A/p − √A'/p')² + 2(√(AA') − ψ₁)/R,
+        k + k' − 2 cos ψ₁         = (u − u')² − 2J,    J = cos ψ₁ − uu' = (p² − p'²)²/((cos ψ₁ + uu')(cos² ψ₁ + kk')),
+        g⁴/k + g'⁴/k' − 2G/cos ψ₁ = (v − v')² + 2GJ/(uu' cos ψ₁).
+    For large roots the first two are of order g (x/x' − 1)² each, and g³ (x/x' − 1)² together. There the same is done
+    for R√(nn') − RN, whose first two terms are 2 sin² D (sin ω/(1 − cos ω) − sin 2C) + 2(Δ − sin Δ) with ω = C + ψ₁.
+    """
+    (n_a, u_a, v_a, _, p_a, _, _, _, m_a), (n_b, u_b, v_b, _, p_b, _, _, _, m_b) = a[4:], b[4:]
+    cosine, root, sine2 = arc.cosine1, u_a * u_b, arc.sin_d * arc.sin_d
+    fall = 4.0 * arc.cos_c * arc.cos_c * sine2 / ((cosine + root) * (cosine * cosine + root * root))
+    third = 2.0 * gg * gg * fall / (root * cosine)
+    first = _square(m_a - m_b) + 2.0 * arc.spread / arc.product
+    small = first + (_square(u_a - u_b) - 2.0 * fall) + (_square(v_a - v_b) + third) - _square(n_a - n_b)
+    large = arc.product > 0.5
+    # 1 − cos ω, which cancels for small roots.
+    versed = f.where(large, 1.0 + arc.sin_c * arc.product - arc.cos_c * cosine, 1.0)
+    first = 2.0 * sine2 * ((arc.sin_c * cosine + arc.cos_c * arc.product) / versed - 2.0 * arc.sin_c * arc.cos_c)
+    first = first + 2.0 * arc.between * arcs.shortfall(arc.between)
+    rest = _square(p_a * v_a - p_b * v_b) + arc.product * third - _square(p_a * n_a - p_b * n_b)
+    result = f.where(large, (first + rest) / arc.product, small) * 0.5
+    return f.where(result < 0.0, result * 0.0, result)
+
+
+def _square(x: Tensor) -> Tensor:
+    return x * x
