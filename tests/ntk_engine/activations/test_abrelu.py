@@ -1,0 +1,138 @@
+"""Rectifiers with two slopes, by the arc-cosine kernels of order 0 and 1: σ(z) = b z₊ − a (−z)₊."""
+
+import mpmath
+import pytest
+import torch
+from mpmath import mpf
+
+from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu, TwoSlopes
+from ntk_engine.activations.relu import Relu
+from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
+from tests.ntk_engine.activations.homogeneous import assert_differentiable
+
+# Roots do not matter to homogeneous activations; few have to show it.
+PAIRS = [*exact.pairs([1.0]), *exact.pairs([1e-6, 1e6], [1e-3])]
+FAMILY = [
+    Abs(),
+    LeakyRelu(),
+    LeakyRelu(0.3),
+    LeakyRelu(-0.2),
+    LeakyRelu(1e-9),
+    LeakyRelu(1 + 1e-9),
+    ABRelu(),
+    ABRelu(2.0, 2.0),
+    ABRelu(-1.0, 1.0 - 1e-7),
+    ABRelu(0.5, -3.0),
+    ABRelu(1.0, 0.0),
+]
+
+
+def _printed(activation: TwoSlopes) -> exact.PrintedDual:
+    a, b = map(mpf, activation.slopes)
+
+    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
+        scale = mpmath.sqrt(q * p)
+        phi = mpmath.acos(s / scale)
+        same = mpmath.sin(phi) + (mpmath.pi - phi) * mpmath.cos(phi)
+        opposite = mpmath.sin(phi) - phi * mpmath.cos(phi)
+        return scale / (2 * mpmath.pi) * ((a * a + b * b) * same - 2 * a * b * opposite)
+
+    return dual
+
+
+@pytest.fixture(params=FAMILY, ids=repr)
+def activation(request: pytest.FixtureRequest) -> TwoSlopes:
+    return request.param
+
+
+def test_function(activation: TwoSlopes) -> None:
+    a, b = activation.slopes
+    exact.assert_function(activation, lambda z: a * min(z, mpf(0)) + b * max(z, mpf(0)), [-4.0, -1e-3, 0.7, 3.0])
+    kink = activation.derivative(torch.zeros(1, dtype=torch.float64)).item()
+    assert kink == (a if a == b else 0.0)
+
+
+def test_dual(activation: TwoSlopes) -> None:
+    printed = _printed(activation)
+    exact.assert_printed(activation, printed)
+    exact.assert_moments(activation, printed, [1e-300, 1e-6, 1.0, 1e6, 1e300])
+    exact.assert_pairs(activation, printed, PAIRS)
+    exact.assert_relative_gaps(activation, printed, [1.0])
+    assert_differentiable(activation, 1)
+    exact.assert_recorded(activation, [1.0])
+
+
+def test_dual_where_correlations_are_not_negative() -> None:
+    for activation in FAMILY:
+        dual = activation.dual(1.0, 1.0)
+        if not dual.nonnegative:
+            continue
+        some = [pair for pair in exact.pairs([1.0]) if pair.sign > 0]
+        rho, gap = (torch.tensor(column, dtype=torch.float64) for column in _columns(some))
+        for pair, *values in zip(
+            some, *activation.pair_nonnegative(activation.parameters, [], [], rho, gap), strict=True
+        ):
+            right = exact.exact(_printed(activation), pair)
+            value, after, slope = (mpf(x.item()) for x in values)
+            assert abs(value - right.rho) <= ROUNDINGS * EPS
+            assert abs(mpmath.sqrt(2 * after) - mpmath.sqrt(2 * right.gap)) <= ROUNDINGS * EPS
+            assert abs(slope - right.slope) <= ROUNDINGS * EPS
+
+
+def _columns(some: list[Pair]) -> tuple[list[float], list[float]]:
+    return [pair.rho for pair in some], [pair.gap for pair in some]
+
+
+def test_signs_of_correlations_are_told() -> None:
+    rho = torch.linspace(-1.0, 1.0, 2001, dtype=torch.float64)
+    for activation in FAMILY:
+        after, _, _ = activation.pair(activation.parameters, [], [], rho, 1.0 - rho.abs())
+        assert activation.dual(1.0, 1.0).nonnegative == bool((after >= 0.0).all())
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-12, -1e-12, -0.5, 0.01])
+def test_small_correlations_are_right_relative_to_themselves(slope: float) -> None:
+    activation = LeakyRelu(slope)
+    some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 and 0 < pair.gap < 1e-2]
+    rho, gap = (torch.tensor(column, dtype=torch.float64) for column in _columns(some))
+    values = activation.pair(activation.parameters, [], [], rho, gap)[0]
+    for pair, value in zip(some, values.tolist(), strict=True):
+        right = exact.exact(_printed(activation), pair).rho
+        if abs(right) > 0.1 * abs(slope):  # elsewhere two terms cancel
+            assert abs(value - right) <= ROUNDINGS * EPS * abs(right)
+
+
+def test_relu_is_one_of_them() -> None:
+    rho = torch.tensor([-1.0, -0.999, -0.3, 0.0, 0.5, 1.0 - 1e-12, 1.0], dtype=torch.float64)
+    ours = ABRelu(0.0, 1.0)
+    for left, right in zip(
+        ours.correlate([], [], rho, 1.0 - rho.abs()), Relu().correlate([], [], rho, 1.0 - rho.abs()), strict=True
+    ):
+        assert torch.allclose(left, right, rtol=8 * EPS, atol=2 * EPS)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e200, 1.7e308])
+def test_slopes_of_any_size(size: float) -> None:
+    assert ABRelu(-size, size).parameters == pytest.approx(Abs().parameters, rel=4 * EPS)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), "1", None, True, 10**400])
+def test_slopes_that_are_no_numbers_are_refused_by_name(bad: object) -> None:
+    for make, name in (
+        (lambda: ABRelu(a=bad), "a must"),
+        (lambda: ABRelu(b=bad), "b must"),
+        (lambda: LeakyRelu(bad), "negative_slope must"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} be a finite number"):
+            make()
+
+
+def test_nothing_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="a and b must not both be 0"):
+        ABRelu(0.0, -0.0)
+
+
+def test_parameters_have_one_form() -> None:
+    assert ABRelu(-1, 1) == ABRelu() and isinstance(ABRelu(-1, 1).a, float)
+    assert str(LeakyRelu(-0.0)) == str(LeakyRelu(0.0))
