@@ -19,7 +19,6 @@ import psutil
 import torch
 
 from contracts.settings import MIB, Settings
-from contracts.tiling import Block
 from deploy.up import system
 from ntk_engine import infinite
 from ntk_engine.architecture import mlp
@@ -101,16 +100,11 @@ def engine_alone(points: int) -> float:
     torch.set_num_threads(1)
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(points, DIMENSION)))
     arch = mlp(DEPTH)
+    infinite.prepare(arch)
     began = time.perf_counter()
-    rows = infinite.rows(arch, x)
-    for block in Block(0, points, 0, points).cut(TILE, upper=True):
-        infinite.tile(
-            arch,
-            rows[block.row : block.row_end],
-            rows[block.col : block.col_end],
-            diagonal=block.row == block.col,
-            kernels=("ntk",),
-        )
+    rows, work = infinite.rows(x), infinite.Workspace()
+    for block in infinite.blocks(points, points, TILE, gram=True):
+        infinite.tile(arch, rows, rows, block, work, kernels=("ntk",))
     return time.perf_counter() - began
 
 

@@ -25,30 +25,36 @@ def run(claim: Claim, context: Context) -> Iterator[TileData]:
     block = Block(*claim.part_spec["rows"], *claim.part_spec["cols"])
     with context.database.read() as read:
         tile = arrays.of_job(read, claim.lease.job)[spec.kernels[0]].plan.tile_rows
-    left, right = _row_state(spec, block, context)
+    left, right = _rows(spec, block, context)
+    # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
+    infinite.prepare(spec.architecture)
+    work = infinite.Workspace()
     # An attempt after a failure takes a quarter of the memory: the failure may have been a lack of it.
     side = piece_side(context.piece_bytes >> 2 * claim.failures, tile, block)
     for piece in block.cut(side, upper=spec.symmetric):
         kernel = infinite.tile(
-            spec.architecture,
-            left[piece.row - block.row : piece.row_end - block.row],
-            right[piece.col - block.col : piece.col_end - block.col],
-            diagonal=spec.symmetric and piece.row == piece.col,
-            kernels=tuple(spec.kernels),
+            spec.architecture, left, right, _place(piece, block, spec), work, kernels=tuple(spec.kernels)
         )
         for name in spec.kernels:
             yield from _cut(name, getattr(kernel, name).cpu().numpy(), piece, tile, upper=spec.symmetric)
 
 
-def _row_state(spec: KernelSpec, block: Block, context: Context) -> tuple[infinite.Rows, infinite.Rows]:
-    """What the recursion needs of each row and of each column of the block, computed once for all its tiles."""
+def _place(piece: Block, block: Block, spec: KernelSpec) -> infinite.Block:
+    """Where a piece lies among the rows and columns of its block."""
+    down = slice(piece.row - block.row, piece.row_end - block.row)
+    across = slice(piece.col - block.col, piece.col_end - block.col)
+    return infinite.Block(down, across, spec.symmetric and piece.row == piece.col)
+
+
+def _rows(spec: KernelSpec, block: Block, context: Context) -> tuple[infinite.Rows, infinite.Rows]:
+    """The rows and the columns of the block, prepared once for all its tiles."""
     dtype = DTYPES[spec.dtype]
     x1 = dataset_rows(context, spec.dataset, slice(block.row, block.row_end), dtype)
-    left = infinite.rows(spec.architecture, x1)
+    left = infinite.rows(x1)
     if spec.symmetric and (block.row, block.row_end) == (block.col, block.col_end):
         return left, left
     x2 = dataset_rows(context, spec.against or spec.dataset, slice(block.col, block.col_end), dtype)
-    return left, infinite.rows(spec.architecture, x2)
+    return left, infinite.rows(x2)
 
 
 def piece_side(piece_bytes: int, tile: int, block: Block) -> int:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
-from ntk_engine.activations.base import Activation, Correlation, Facts
+from ntk_engine.activations.base import Activation, ClosedForm, Facts
 from ntk_engine.activations.erf import Erf
+from ntk_engine.activations.gelu import Gelu
 from ntk_engine.activations.relu import Relu
 
-__all__ = ["ACTIVATIONS", "Activation", "AnyActivation", "Correlation", "Erf", "Facts", "Relu", "describe", "parse"]
+__all__ = ["ACTIVATIONS", "Activation", "AnyActivation", "ClosedForm", "Facts", "Relu", "describe", "parse"]
 
-AnyActivation = Relu | Erf
+AnyActivation = Relu | Erf | Gelu
 
 ACTIVATIONS: dict[str, type[AnyActivation]] = {family.type: family for family in get_args(AnyActivation)}
 

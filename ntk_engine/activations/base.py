@@ -1,58 +1,82 @@
 """What the recursion asks of an activation, in units in which nothing overflows or cancels.
 
 A pair of preactivations (z, z') ~ N(0, [[q, Σ], [Σ, q']]) is described by the roots √q and √q' and by the correlation
-ρ = Σ/√(qq'), kept as u = 1 − ρ and v = 1 + ρ: near ρ = ±1, ρ itself has already lost what the kernel depends on.
+ρ = Σ/√(qq'), kept as ρ and as its gap 1 − |ρ|: near ρ = ±1, ρ itself has already lost what the kernel depends on.
 Gain and bias of a layer are not an activation's business. Tensors are reached through their methods alone, so that
-torch is needed to compute and not to import.
+torch is needed to compute and not to import. All of it is float64, whatever the inputs were.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a user may want to know of an activation before choosing it."""
+    """What a user may want to know of a family of activations before choosing it."""
 
     formula: str
     description: str
     polynomial: bool
     """Proposition 2 (a positive definite NTK on the sphere, for L ≥ 2) asks for an activation that is none."""
     homogeneous: bool
-    """σ(cz) = cσ(z) for every c > 0: with β = 0 the kernels scale with the inputs, and correlations do not."""
+    """σ(cz) = c^p σ(z) for every c > 0: with β = 0 correlations do not depend on the inputs' norms."""
     smoothness: str
-    """The smoothness class of σ: `C^0` (continuous, kinks allowed), `C^1`, …, `C^inf`."""
+    """The smoothness class of σ: `C^-1` (jumps), `C^0` (continuous, kinks allowed), `C^1`, …, `C^inf`."""
+    closed_form: bool = True
+    """Whether its Gaussian expectations are elementary functions; otherwise they are series and quadrature."""
+    domain: str = "every finite input"
+    """The inputs for which the kernels are finite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """Correlations ρ of pairs, broadcast to one shape; each field is accurate relative to itself.
+class After(NamedTuple):
+    """Pairs after an activation."""
 
-    `v` is None where ρ is bounded away from −1, so that 2 − u does; `rho` is None where 1 − u is as good. `slope` is
-    the derivative's dual in the same units, E[σ'σ'] √q √q' / √(E[σ²] E[σ'²]), and None where it was not asked for.
-    """
+    rho: Tensor
+    """ρ_σ = E[σσ']/√(E[σ²] E[σ'²])."""
+    gap: Tensor
+    """1 − |ρ_σ|."""
+    slope: Tensor
+    """dρ_σ/dρ = E[σ'σ'] √(qq') / √(E[σ²] E[σ'²])."""
 
-    u: Tensor
-    v: Tensor | None = None
-    rho: Tensor | None = None
-    slope: Tensor | None = None
 
-    def antipodal(self) -> Tensor:
-        """1 + ρ; a new tensor where it is not carried."""
-        return self.v if self.v is not None else 2.0 - self.u
+class Dual(ABC):
+    """The Gaussian expectations of an activation, for rows whose roots lie in some range."""
+
+    nonnegative: bool = False
+    """Whether ρ ≥ 0 after the activation, whatever it was before."""
+    square_gain: Fraction | None = None
+    """E[σ²]/q where that is a constant: the root then goes through layers without rounding."""
+    error: float = 0.0
+    """A bound on what series and quadratures leave of ρ, its gap and the slope, beside rounding."""
+
+    @abstractmethod
+    def rows(self, root: Tensor) -> Sequence[Tensor]:
+        """What one row brings to its pairs, each of the shape of `root` = √q: √E[σ(z)²] first, then what pairs need.
+
+        No overflow or underflow where √E[σ²] is representable; differentiable in `root`.
+        """
+
+    @abstractmethod
+    def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:
+        """The correlation after the activation and its slope, from the one before.
+
+        a, b: `rows` of the two sides, broadcastable to ρ and its gap. The gap is right relative to itself, or as far as
+        an error of a few units of the last digit in the angle arccos |ρ_σ| moves it: to eps·√gap. A pair with a zero
+        row may get anything finite where σ(0) = 0.
+        """
 
 
 class Activation(ABC):
-    """A pointwise nonlinearity σ with its Gaussian expectations.
-
-    A family is one frozen dataclass of its parameters, with a `type: Literal[...]` field that names it.
-    """
+    """A pointwise nonlinearity σ. A family is one frozen dataclass of its parameters, with a `type: Literal[...]`."""
 
     facts: ClassVar[Facts]
 
@@ -62,16 +86,43 @@ class Activation(ABC):
 
     @abstractmethod
     def derivative(self, z: Tensor) -> Tensor:
-        """σ'(z), of any shape; 0 at a kink."""
+        """σ'(z), of any shape; 0 at a kink or jump."""
 
     @abstractmethod
-    def moment(self, root: Tensor) -> Tensor:
-        """√E[σ(z)²] for z ~ N(0, root²); any shape, no overflow where the result is representable."""
+    def dual(self, least: float, most: float) -> Dual:
+        """The expectations for rows whose roots lie in [least, most]."""
 
+
+class ClosedForm(Activation, Dual):
+    """An activation whose expectations are elementary functions of the roots and the correlation.
+
+    Its pair formula is written once, with arithmetic, comparisons and the functions of `formulas`; it is evaluated on
+    tensors (any device, differentiable) and, recorded operation by operation, compiled for the processor.
+    """
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that `pair` reads; formulas are compiled once for all of them."""
+        return ()
+
+    @staticmethod
     @abstractmethod
-    def correlate(self, root_a: Tensor, root_b: Tensor, before: Correlation, *, slope: bool) -> Correlation:
-        """The correlation of (σ(z), σ(z')) from the one of (z, z'), and the slope where asked.
+    def pair(
+        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`correlate` with the `parameters` given. No Python branch may depend on a tensor or a parameter."""
 
-        `root_a` and `root_b` are √q and √q', broadcastable to the shape of `before`, whose tensors are given up: they
-        may be overwritten. A pair with a zero root may get any finite correlation where σ(0) = 0.
-        """
+    @classmethod
+    def pair_nonnegative(
+        cls, p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`pair` where ρ ≥ 0 is known."""
+        return cls.pair(p, a, b, rho, gap)
+
+    def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:
+        """The pair formula, evaluated."""
+        return After(*self.pair(self.parameters, a, b, rho, gap))
+
+    def dual(self, least: float, most: float) -> Dual:
+        """Itself: a closed form holds for every root."""
+        return self

@@ -37,16 +37,21 @@ class Series(Dual):
 
     def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:
         """ρ_σ = Σ p_k ρ^k, its gap as above, and Σ k p_k ρ^{k−1}, by Horner's rule; memory does not grow with K."""
-        x, rest = rho * rho, gap * (2.0 - gap)  # rest = 1 − x
-        even, odd = _sums(a[1::2], b[1::2], x), _sums(a[2::2], b[2::2], x)
-        direct = even.value + odd.value * rho
-        negative = direct < 0.0
-        kept = f.where(negative, even.total + even.value, even.fall * rest)
-        turned = f.where(direct * rho < 0.0, odd.total + odd.value * abs(rho), odd.fall * rest + odd.value * gap)
-        after = kept + turned + even.spread + odd.spread
-        near = 1.0 - after
-        value = f.where(after < 0.5, f.where(negative, -near, near), direct)
-        return After(value, after, odd.value + (even.slope * rho + odd.slope * x) * 2.0)
+        x = rho * rho
+        return combine(_sums(a[1::2], b[1::2], x), _sums(a[2::2], b[2::2], x), rho, gap)
+
+
+def combine(even: Sums, odd: Sums, rho: Tensor, gap: Tensor) -> After:
+    """What the sums over even and odd terms come to."""
+    x, rest = rho * rho, gap * (2.0 - gap)  # rest = 1 − x
+    direct = even.value + odd.value * rho
+    negative = direct < 0.0
+    kept = f.where(negative, even.total + even.value, even.fall * rest)
+    turned = f.where(direct * rho < 0.0, odd.total + odd.value * abs(rho), odd.fall * rest + odd.value * gap)
+    after = kept + turned + even.spread + odd.spread
+    near = 1.0 - after
+    value = f.where(after < 0.5, f.where(negative, -near, near), direct)
+    return After(value, after, odd.value + (even.slope * rho + odd.slope * x) * 2.0)
 
 
 def unit(coefficients: Sequence[Tensor]) -> list[Tensor]:
@@ -67,7 +72,7 @@ def unit(coefficients: Sequence[Tensor]) -> list[Tensor]:
     return [norm * scale, *(c / divisor for c in scaled)]
 
 
-class _Sums(NamedTuple):
+class Sums(NamedTuple):
     """Of the terms p_m x^m of one parity, with m from 0."""
 
     value: Tensor
@@ -82,7 +87,7 @@ class _Sums(NamedTuple):
     """½ Σ (ĉ_m − ĉ'_m)²."""
 
 
-def _sums(a: Sequence[Tensor], b: Sequence[Tensor], x: Tensor) -> _Sums:
+def _sums(a: Sequence[Tensor], b: Sequence[Tensor], x: Tensor) -> Sums:
     value = slope = total = fall = spread = x * 0.0
     for c, d in zip(reversed(a), reversed(b), strict=True):
         product, difference = c * d, c - d
@@ -92,4 +97,4 @@ def _sums(a: Sequence[Tensor], b: Sequence[Tensor], x: Tensor) -> _Sums:
         value = product.addcmul(value, x)
         total = total + product
         spread = spread.addcmul(difference, difference, value=0.5)
-    return _Sums(value, slope, total, fall, spread)
+    return Sums(value, slope, total, fall, spread)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.activations import Correlation
+from ntk_engine.compiled import passes
+from ntk_engine.infinite.recursion import Pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ntk_engine.infinite.blocks import Block
     from ntk_engine.infinite.rows import Rows
+    from ntk_engine.infinite.workspace import Workspace
 
 # 1 ∓ ρ below which a pair is recomputed. A product's ρ errs by δ ≈ 4 ulp, φ by δ/√(2u): 2e-14 in float64 and 3e-6 in
 # float32 at these bounds; φ/π enters a kernel as it is. 1 + ρ is wanted relative to itself, which takes a wider margin.
@@ -25,39 +28,49 @@ _OPPOSITE = 2.0**-6
 _CHUNK = 2**17
 
 
-def correlate(a: Rows, b: Rows, *, diagonal: bool) -> Correlation:
-    """u, v and ρ of every row of a with every row of b (n_a×n_b); with `diagonal`, a and b are the same rows.
+def correlate(a: Rows, b: Rows, at: Block, work: Workspace) -> Pairs:
+    """ρ and its gap of every row of a tile with every column of it, and τ = 0, in the workspace. A zero row has ρ = 0.
 
-    Then the diagonal is exact and the lower triangle is left to whoever mirrors the upper one. A zero row has ρ = 0.
+    Where a and b are the same rows, the diagonal is exact, and what lies below it may be coarse.
     """
-    rho = torch.mm(a.scaled, b.scaled.mT).mul_(a.inverse[:, None]).mul_(b.inverse).clamp_(-1.0, 1.0)
-    if diagonal:
-        rho.fill_diagonal_(0.0)
-    u, v = 1.0 - rho, 1.0 + rho
-    coarse = _coarse(rho)
-    if coarse is not None:
-        i, j = (coarse.triu_(1) if diagonal else coarse).nonzero(as_tuple=True)
-        equal = rho[i, j] > 0.0
-        small, large = _pairs(a, b, i, j, rho[i, j].double())
-        u[i, j] = torch.where(equal, small, large).to(u.dtype)
-        v[i, j] = torch.where(equal, large, small).to(v.dtype)
-        rho[i, j] = torch.where(equal, 1.0 - small, small - 1.0).to(rho.dtype)
-    if diagonal:
-        u.fill_diagonal_(0.0)
-        v.fill_diagonal_(2.0)
-        rho.fill_diagonal_(1.0)
-    return Correlation(u, v, rho)
+    x, y = a.scaled[at.rows], b.scaled[at.columns]
+    shape = (len(x), len(y))
+    product = torch.mm(x, y.mT, out=work.take("product", shape, x, x.dtype))
+    pairs = Pairs(*(work.take(name, shape, x) for name in Pairs._fields))
+    least = _begin(product, a.inverse[at.rows], b.inverse[at.columns], pairs)
+    if at.diagonal:
+        pairs.rho.fill_diagonal_(1.0)
+        pairs.gap.fill_diagonal_(0.0)
+    if least < _OPPOSITE:
+        _refine(a, b, at, pairs)
+    return pairs
 
 
-def _coarse(rho: Tensor) -> Tensor | None:
-    """Where the product is too coarse; most tiles have no such pair, and pay for one reduction."""
-    most, least = 1.0 - _EQUAL[rho.dtype], _OPPOSITE - 1.0
-    lowest, highest = rho.aminmax()
-    return (rho > most) | (rho < least) if bool((lowest < least) | (highest > most)) else None
+def _begin(product: Tensor, inverse_a: Tensor, inverse_b: Tensor, pairs: Pairs) -> float:
+    """Correlations from the product of scaled rows, into `pairs`; the least gap."""
+    compiled = passes() if product.device.type == "cpu" else None
+    if compiled is not None:
+        return compiled.begin(product, inverse_a, inverse_b, pairs)
+    rho = pairs.rho.copy_(product).mul_(inverse_a[:, None]).mul_(inverse_b).clamp_(-1.0, 1.0)
+    torch.sub(1.0, rho.abs(), out=pairs.gap)
+    pairs.tau.zero_()
+    return float(pairs.gap.min())
 
 
-def _pairs(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
-    """1 − |ρ| and 1 + |ρ| of the pairs (a[i], b[j]) in float64, from ρ to about half its digits; chunk by chunk."""
+def _refine(a: Rows, b: Rows, at: Block, pairs: Pairs) -> None:
+    """Compute anew the pairs for which the product is too coarse."""
+    coarse = (pairs.gap < _EQUAL[a.scaled.dtype]) | ((pairs.gap < _OPPOSITE) & (pairs.rho < 0.0))
+    if at.diagonal:
+        coarse.triu_(1)
+    i, j = coarse.nonzero(as_tuple=True)
+    near = pairs.rho[i, j]
+    small = _gaps(a, b, i + at.rows.start, j + at.columns.start, near)
+    pairs.gap[i, j] = small
+    pairs.rho[i, j] = (1.0 - small).copysign_(near)
+
+
+def _gaps(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor:
+    """1 − |ρ| of the pairs (a[i], b[j]), from ρ to about half its digits; chunk by chunk."""
     size = max(1, _CHUNK // a.scaled.shape[1])
     # One buffer for the results: small tensors that outlive large ones would keep the freed memory in pieces.
     square = torch.empty_like(rho)
@@ -65,8 +78,7 @@ def _pairs(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> tuple[Tensor,
         some = slice(start, start + size)
         square[some] = _sine_squared(a, b, i[some], j[some], rho[some])
     square.clamp_(max=1.0)
-    large = 1.0 + (1.0 - square).sqrt_()
-    return square / large, large
+    return square.div_((1.0 - square).sqrt_().add_(1.0))
 
 
 def _sine_squared(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor:
@@ -76,7 +88,7 @@ def _sine_squared(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor
     exact products; what it leaves along x, 2^-24 of y, is removed in plain arithmetic.
     """
     x, rest = a.scaled[i].double(), b.scaled[j].double()
-    inverse_x, inverse_y = a.inverse[i].double(), b.inverse[j].double()
+    inverse_x, inverse_y = a.inverse[i], b.inverse[j]
     leading = x.float().double()
     c = (rho * inverse_x / inverse_y).float().double()[:, None]
     rest.addcmul_(leading, c, value=-1.0).addcmul_(x - leading, c, value=-1.0)

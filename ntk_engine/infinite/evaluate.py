@@ -1,44 +1,112 @@
-"""Whole kernels, block by block: a block of 512×512 stays in cache while the recursion runs over it."""
+"""Whole kernels, block by block: a block of 512×512 stays in cache from its matrix product to its last layer."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.activations import Correlation
+from ntk_engine.architecture import activations, depth
+from ntk_engine.compiled import passes
+from ntk_engine.infinite import codes
 from ntk_engine.infinite.angles import correlate
-from ntk_engine.infinite.recursion import KERNELS, Kernel, recurse
-from ntk_engine.infinite.rows import Rows, rows
+from ntk_engine.infinite.blocks import Block, blocks
+from ntk_engine.infinite.network import run
+from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.rows import Rows, Side, rows
+from ntk_engine.infinite.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
 
+KERNELS = ("nngp", "ntk")
+
+
+class Kernel:
+    """Covariances Σ^L and tangent kernels Θ^L of the same pairs, in `nngp` and `ntk`, as far as they were asked for."""
+
+    __slots__ = ("arrays",)
+
+    def __init__(self, arrays: dict[str, Tensor]) -> None:
+        self.arrays = arrays
+
+    @property
+    def nngp(self) -> Tensor:
+        """Σ^L."""
+        return self.arrays["nngp"]
+
+    @property
+    def ntk(self) -> Tensor:
+        """Θ^L."""
+        return self.arrays["ntk"]
+
 
 def tile(
-    arch: Architecture, rows_a: Rows, rows_b: Rows, *, diagonal: bool = False, kernels: Collection[str] = KERNELS
+    arch: Architecture,
+    a: Rows,
+    b: Rows,
+    at: Block,
+    work: Workspace | None = None,
+    *,
+    kernels: Collection[str] = KERNELS,
 ) -> Kernel:
-    """Σ^L and Θ^L (n_a×n_b) of every row of one with every row of the other (Section 4.1).
+    """Σ^L and Θ^L of a block of the matrix of all rows of a with all rows of b (Section 4.1), in the inputs' dtype.
 
-    With `diagonal` the two are the same rows: the block is symmetric to the last bit, with the exact diagonal.
+    On the diagonal of a Gram matrix the block is symmetric to the last bit. work: memory to reuse.
     """
-    inputs = correlate(rows_a, rows_b, diagonal=diagonal)
-    result = recurse(arch, rows_a.root[:, None], rows_b.root[None, :], inputs, kernels)
-    if diagonal:
-        for block in result.arrays.values():
-            block.triu_().add_(block.triu(1).mT)
+    shape = (at.rows.stop - at.rows.start, at.columns.stop - at.columns.start)
+    result = Kernel({name: a.scaled.new_empty(shape) for name in KERNELS if name in kernels})
+    _fill(arch, a, b, at, work or Workspace(), result, result if at.diagonal else None)
     return result
+
+
+def _fill(arch: Architecture, a: Rows, b: Rows, at: Block, work: Workspace, out: Kernel, mirror: Kernel | None) -> None:
+    """Compute a block into `out`, and its transpose into `mirror` where there is one."""
+    sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
+    pairs = run(arch, correlate(a, b, at, work), *sides)
+    units = {"nngp": pairs.rho, "ntk": pairs.tau}
+    for name, place in out.arrays.items():
+        other = None if mirror is None else mirror.arrays[name]
+        _finish(units[name], sides[0].root, sides[1].root, place, other, at.diagonal)
+
+
+def _finish(units: Tensor, a: Tensor, b: Tensor, out: Tensor, mirror: Tensor | None, diagonal: bool) -> None:
+    if diagonal:
+        units.triu_().add_(units.triu(1).mT)
+        mirror = None
+    compiled = passes() if units.device.type == "cpu" else None
+    if compiled is not None:
+        compiled.finish(units, a.contiguous(), b.contiguous(), out, mirror)
+        return
+    out.copy_(units.mul_(a[:, None] * b))
+    if mirror is not None:
+        mirror.copy_(out.mT)
 
 
 def diagonal(arch: Architecture, x: Tensor, *, kernels: Collection[str] = KERNELS) -> Kernel:
     """Σ^L(x, x) and Θ^L(x, x) of every row of x (n×d): vectors of n numbers. Raises ValueError as `rows` does."""
-    root = rows(arch, x).root
-    same = Correlation(torch.zeros_like(root), torch.full_like(root, 2.0), torch.ones_like(root))
-    return recurse(arch, root, root, same, kernels)
+    prepared = rows(x)
+    sides = [Side(prepared, slice(0, len(prepared)), depth(arch), None) for _ in range(2)]
+    zero = torch.zeros_like(prepared.root)
+    pairs = run(arch, Pairs(zero + 1.0, zero, zero), *sides)
+    units = {"nngp": pairs.rho, "ntk": pairs.tau}
+    square = sides[0].root.square()
+    return Kernel({name: (units[name] * square).to(x.dtype) for name in KERNELS if name in kernels})
+
+
+def prepare(arch: Architecture) -> None:
+    """Wait until the code that the network's kernel needs is compiled, or cannot be; once a machine, not a process.
+
+    Kernels need not be prepared: until their code is compiled they are evaluated without, with the same digits to
+    1e-13 and several times slower.
+    """
+    codes.prepare(activations(arch))
 
 
 def kernel(
@@ -48,30 +116,31 @@ def kernel(
     *,
     block: int = 512,
     kernels: Collection[str] = KERNELS,
+    threads: int = 1,
 ) -> Kernel:
     """Σ^L and Θ^L (n1×n2) between the rows of x1 (n1×d) and x2 (n2×d), or of x1 with itself.
 
-    Without x2 only the blocks on and above the diagonal are computed, and mirrored. Raises ValueError as `rows` does,
-    and if the two differ in columns, dtype or device.
+    Without x2 only the blocks on and above the diagonal are computed, and mirrored. threads: how many blocks are
+    computed side by side. Raises ValueError as `rows` does, and if the two differ in columns, dtype or device.
     """
-    a = rows(arch, x1)
-    b = a if x2 is None else rows(arch, x2)
+    a = rows(x1)
+    b = a if x2 is None else rows(x2)
     if (x1.shape[1:], x1.dtype, x1.device) != (b.scaled.shape[1:], b.scaled.dtype, b.scaled.device):
         raise ValueError("both sets of inputs must have the same number of columns, dtype and device")
     result = Kernel({name: x1.new_empty(len(a), len(b)) for name in KERNELS if name in kernels})
-    for i in _blocks(len(a), block):
-        for j in _blocks(len(b), block):
-            if x2 is not None or i.start <= j.start:
-                _fill(result, tile(arch, a[i], b[j], diagonal=x2 is None and i == j, kernels=kernels), i, j, x2 is None)
+
+    gram, local = x2 is None, threading.local()
+
+    def fill(at: Block) -> None:
+        work = local.__dict__.setdefault("work", Workspace())
+        part, mirror = _part(result, at.rows, at.columns), _part(result, at.columns, at.rows)
+        _fill(arch, a, b, at, work, part, mirror if gram else None)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(fill, blocks(len(a), len(b), block, gram=gram)):
+            pass
     return result
 
 
-def _blocks(n: int, block: int) -> Iterator[slice]:
-    return (slice(start, min(start + block, n)) for start in range(0, n, block))
-
-
-def _fill(result: Kernel, part: Kernel, i: slice, j: slice, mirror: bool) -> None:
-    for name, block in part.arrays.items():
-        result.arrays[name][i, j] = block
-        if mirror and i != j:
-            result.arrays[name][j, i] = block.mT
+def _part(kernel: Kernel, some: slice, others: slice) -> Kernel:
+    return Kernel({name: array[some, others] for name, array in kernel.arrays.items()})

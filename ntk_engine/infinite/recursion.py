@@ -1,102 +1,80 @@
-"""The recursion over layers, written once for every activation and every shape (Section 4.1, with a gain σ_w).
+"""The recursion over layers (Section 4.1, with a gain σ_w), as formulas of one pair of inputs.
 
 Kernels are carried in units of the rows' own deviations, Σ = ρ √q √q' and Θ = τ √q √q', in which nothing overflows at
 any depth and for any norms. With √a = σ_w √E[σ²] the root of a variance before the bias, √q = √(a + β²) after it and
-α = √a/√q, γ = β/√q, a layer is
-    ρ ← αα'ρ + γγ',      τ ← αα' κ τ + ρ,      κ = E[σ'σ'] √q √q' / √(E[σ²] E[σ'²])   (the activation's slope)
-and keeps u = 1 − ρ by u ← αα'u + (1 + α)(1 + α')(t − t')²/2, t = γ/(1 + α): (α, γ) is an angle's cosine and sine, and t
-the tangent of its half.
+α = √a/√q, γ = β/√q, a layer (activation, then dense) is
+    ρ ← αα'ρ_σ + γγ',      τ ← αα' κ τ + ρ,      κ = dρ_σ/dρ = E[σ'σ'] √q √q' / √(E[σ²] E[σ'²])
+and keeps the gap 1 − |ρ| by 1 − ρ ← αα'(1 − ρ_σ) + w, w = (1 + α)(1 + α')(t − t')²/2, t = γ/(1 + α): (α, γ) is an
+angle's cosine and sine, and t the tangent of its half.
+
+The formulas are evaluated on tensors and, recorded, compiled: see `ntk_engine.compiled`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
-from ntk_engine.activations import Correlation
+from ntk_engine.activations.formulas import where
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from ntk_engine.architecture import Architecture
+    # (rows of a, rows of b, ρ, gap) → ρ, gap and slope: `Dual.correlate`.
+    Correlate = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
-KERNELS = ("nngp", "ntk")
-
-
-class Kernel:
-    """Covariances Σ^L and tangent kernels Θ^L of the same pairs, in `nngp` and `ntk`, as far as they were asked for."""
-
-    __slots__ = ("arrays",)
-
-    def __init__(self, arrays: dict[str, Tensor]) -> None:
-        self.arrays = arrays
-
-    @property
-    def nngp(self) -> Tensor:
-        """Σ^L."""
-        return self.arrays["nngp"]
-
-    @property
-    def ntk(self) -> Tensor:
-        """Θ^L."""
-        return self.arrays["ntk"]
+BIAS_ROWS = 3
 
 
-class _Row(NamedTuple):
-    """One side of the pairs at one layer, shaped to broadcast: √q and, where β > 0, α, γ and t."""
+class Pairs(NamedTuple):
+    """Pairs of inputs at one depth."""
 
-    root: Tensor
-    share: Tensor
-    bias: Tensor
-    tangent: Tensor
-
-
-def recurse(arch: Architecture, a: Tensor, b: Tensor, inputs: Correlation, kernels: Collection[str]) -> Kernel:
-    """Run all layers on pairs of inputs: `a`, `b` are the roots σ_w ‖x‖/√n_0, broadcastable to `inputs`' shape.
-
-    The tensors of `inputs` are given up.
-    """
-    tangent, beta = "ntk" in kernels, arch.beta
-    row_a, row_b = _row(a, beta), _row(b, beta)
-    pairs = _add_bias(inputs, row_a, row_b, beta)
-    rho = _rho(pairs)
-    tau = rho.clone() if tangent else rho
-    for _ in range(1, arch.depth):
-        pairs = arch.activation.correlate(row_a.root, row_b.root, pairs, slope=tangent)
-        row_a, row_b = (_row(arch.activation.moment(row.root).mul(arch.sigma_w), beta) for row in (row_a, row_b))
-        pairs = _add_bias(pairs, row_a, row_b, beta)
-        rho = _rho(pairs)
-        if pairs.slope is not None:
-            tau.mul_(pairs.slope)
-            tau = (tau.mul_(row_a.share).mul_(row_b.share) if beta > 0 else tau).add_(rho)
-    units = {"nngp": rho, "ntk": tau}
-    return Kernel({name: units[name].mul_(row_a.root).mul_(row_b.root) for name in KERNELS if name in kernels})
+    rho: Tensor
+    gap: Tensor
+    """1 − |ρ|."""
+    tau: Tensor
+    """Θ in units of √q √q'."""
 
 
-def _row(a: Tensor, beta: float) -> _Row:
-    if beta == 0.0:
-        return _Row(a, a, a, a)
-    root = a.new_full((), beta).hypot(a)
-    return _Row(root, a / root, beta / root, beta / (root + a))
+def add_bias(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
+    """ρ and its gap after a bias; a, b: α, γ and t of the rows. Every term is positive, so none loses digits."""
+    share, bias, spread = a[0] * b[0], a[1] * b[1], _spread(a, b)
+    below = share * where(rho < 0.0, 1.0 - rho, gap) + spread
+    above = share * where(rho < 0.0, gap, 1.0 + rho) + (2.0 * bias + spread)
+    rho = share * rho + bias
+    return rho, where(rho < 0.0, above, below)
 
 
-def _add_bias(pairs: Correlation, a: _Row, b: _Row, beta: float) -> Correlation:
-    """The correlations after a bias of deviation β; every term is positive, so none loses digits."""
-    if beta == 0.0:
-        return pairs
-    gap = a.tangent - b.tangent
-    spread = gap.mul_(gap).mul_(0.5 * (1.0 + a.share)).mul_(1.0 + b.share)
-    u = pairs.u.mul_(a.share).mul_(b.share).add_(spread)
-    v, rho = pairs.v, pairs.rho
-    if v is not None:
-        v = v.mul_(a.share).mul_(b.share).addcmul_(a.bias, b.bias, value=2.0).add_(spread)
-    if rho is not None:
-        rho = rho.mul_(a.share).mul_(b.share).addcmul_(a.bias, b.bias)
-    return Correlation(u, v, rho, pairs.slope)
+def add_bias_nonnegative(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
+    """`add_bias` where ρ ≥ 0."""
+    return a[0] * b[0] * rho + a[1] * b[1], a[0] * b[0] * gap + _spread(a, b)
 
 
-def _rho(pairs: Correlation) -> Tensor:
-    return pairs.rho if pairs.rho is not None else torch.sub(1.0, pairs.u)
+def _spread(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    apart = a[2] - b[2]
+    return apart * apart * (0.5 * (1.0 + a[0])) * (1.0 + b[0])
+
+
+def dense(a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
+    """A dense layer, given α, γ and t of the rows: its own weights add the new Σ to the Θ of what came before."""
+    rho, gap = add_bias(a, b, pairs.rho, pairs.gap)
+    return Pairs(rho, gap, a[0] * b[0] * pairs.tau + rho)
+
+
+def dense_nonnegative(a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
+    """`dense` where ρ ≥ 0."""
+    rho, gap = add_bias_nonnegative(a, b, pairs.rho, pairs.gap)
+    return Pairs(rho, gap, a[0] * b[0] * pairs.tau + rho)
+
+
+def layer(correlate: Correlate, a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
+    """An activation and the dense layer after it; a, b: what its dual takes of the rows, then α, γ and t."""
+    rho, gap, slope = correlate(a[:-BIAS_ROWS], b[:-BIAS_ROWS], pairs.rho, pairs.gap)
+    return dense(a[-BIAS_ROWS:], b[-BIAS_ROWS:], Pairs(rho, gap, slope * pairs.tau))
+
+
+def layer_nonnegative(correlate: Correlate, a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
+    """`layer` where ρ ≥ 0 before and after the activation."""
+    rho, gap, slope = correlate(a[:-BIAS_ROWS], b[:-BIAS_ROWS], pairs.rho, pairs.gap)
+    return dense_nonnegative(a[-BIAS_ROWS:], b[-BIAS_ROWS:], Pairs(rho, gap, slope * pairs.tau))

@@ -1,40 +1,87 @@
-"""What is computed once for every input row: an exactly scaled copy, its length, and the root of its first variance."""
+"""What is computed once for every input row: a scaled copy, its length, its root, what layers bring to pairs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from torch import Tensor
 
-    from ntk_engine.architecture import Architecture
-
 DTYPES = (torch.float64, torch.float32)
+# Bytes of layers' quantities that one set of rows may keep; deeper networks compute them anew for every tile.
+_KEPT_BYTES = 2**28
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
-    """n inputs, prepared; `rows[a:b]` are views of some of them."""
+    """n inputs, prepared."""
 
     scaled: Tensor
     """x times a power of two of each row (n×d): exact, and its largest entry is in [1, 2), or 0."""
     inverse: Tensor
-    """1/‖scaled row‖ (n), and 0 for a zero row."""
+    """1/‖scaled row‖ (n, float64), and 0 for a zero row."""
     root: Tensor
-    """σ_w ‖x‖/√n_0 (n): the root of the first layer's variance before its bias."""
+    """‖x‖/√n_0 (n, float64): the root of x·x/n_0."""
+    kept: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    """What layers have computed for these rows."""
 
     def __len__(self) -> int:
         return self.scaled.shape[0]
 
-    def __getitem__(self, some: slice) -> Rows:
-        return Rows(self.scaled[some], self.inverse[some], self.root[some])
+
+class Side:
+    """One side of a tile on its way through a network: the roots of its rows at the current depth.
+
+    Where it fits, a layer's quantities are computed for all rows at once and kept, and a tile takes its slice of them.
+    axis: 0 where the rows run down the tile, 1 where they run across it, None for a list of pairs.
+    """
+
+    def __init__(self, rows: Rows, some: slice, layers: int, axis: int | None) -> None:
+        self._rows, self._some, self._axis = rows, some, axis
+        self._whole = len(rows) * layers * 8 * 8 <= _KEPT_BYTES
+        self._roots = rows.root if self._whole else rows.root[some]
+        self._path: tuple[Hashable, ...] = ()
+
+    @property
+    def root(self) -> Tensor:
+        """√q of the tile's rows."""
+        return self._roots[self._some] if self._whole else self._roots
+
+    def range(self) -> tuple[float, float]:
+        """The least and the largest root of all rows that are computed together."""
+        least, most = self._roots.aminmax()
+        return least.item(), most.item()
+
+    def advance(self, key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+        """Let a layer take the roots: `make` gives what it brings to pairs (…×n) and the roots after it."""
+        self._path = (*self._path, key)
+        if not self._whole:
+            brings, self._roots = make(self._roots)
+            return brings
+        if self._path not in self._rows.kept:
+            self._rows.kept[self._path] = make(self._roots)
+        brings, self._roots = self._rows.kept[self._path]
+        return brings[..., self._some]
+
+    def lay(self, brings: Tensor) -> Tensor:
+        """What rows bring (…×n), shaped to broadcast against the tile."""
+        return brings if self._axis is None else brings.unsqueeze(-1 if self._axis == 0 else -2)
+
+    def fork(self, branch: int) -> Side:
+        """This side at the start of a branch."""
+        other = Side.__new__(Side)
+        other._rows, other._some, other._axis, other._whole = self._rows, self._some, self._axis, self._whole
+        other._roots, other._path = self._roots, (*self._path, ("branch", branch))
+        return other
 
 
-def rows(arch: Architecture, x: Tensor) -> Rows:
+def rows(x: Tensor) -> Rows:
     """Prepare inputs x (n×d, float64 or float32, any device), for `tile`.
 
     Raises ValueError if x is no matrix, is empty, has another dtype, or entries that are not finite.
@@ -49,6 +96,6 @@ def rows(arch: Architecture, x: Tensor) -> Rows:
     # 2^e of the largest entry: squares of the scaled rows neither overflow nor underflow, whatever the norm.
     scale = torch.where(largest > 0, largest / largest.frexp().mantissa / 2, torch.ones_like(largest))
     scaled = x / scale[:, None]
-    length = torch.linalg.vector_norm(scaled, dim=1)
+    length = torch.linalg.vector_norm(scaled, dim=1, dtype=torch.float64)
     inverse = torch.where(length > 0, length.reciprocal(), torch.zeros_like(length))
-    return Rows(scaled, inverse, length * (arch.sigma_w / sqrt(x.shape[1])) * scale)
+    return Rows(scaled, inverse, length * (1.0 / sqrt(x.shape[1])) * scale.double())

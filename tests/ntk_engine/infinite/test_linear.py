@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from ntk_engine import infinite
-from ntk_engine.activations import Correlation
-from ntk_engine.activations.base import Activation, Facts
+from ntk_engine.activations.base import ClosedForm, Facts
 from ntk_engine.architecture import Mlp
 
 
 @dataclass(frozen=True)
-class Identity(Activation):
+class Identity(ClosedForm):
     """σ(z) = z: every layer is linear."""
 
     type: Literal["identity"] = "identity"
@@ -26,12 +25,12 @@ class Identity(Activation):
     def derivative(self, z: Tensor) -> Tensor:
         return torch.ones_like(z)
 
-    def moment(self, root: Tensor) -> Tensor:
-        return root
+    def rows(self, root: Tensor) -> tuple[Tensor]:
+        return (root,)
 
-    def correlate(self, root_a: Tensor, root_b: Tensor, before: Correlation, *, slope: bool) -> Correlation:
-        kappa = torch.ones_like(before.u) if slope else None
-        return Correlation(before.u, before.v, before.rho, slope=kappa)
+    @staticmethod
+    def pair(p: object, a: object, b: object, rho: Tensor, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return rho, gap, rho * 0.0 + 1.0
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 20])

@@ -13,9 +13,9 @@ torch.set_num_threads(1)
 x = torch.randn(1024, 784, dtype=torch.float64)
 near = x[:1] + 1e-3 * x
 infinite.kernel(mlp(3, sys.argv[1]), x[:64])
-rows = infinite.rows(mlp(3, sys.argv[1]), near if sys.argv[2] == "near" else x)
+rows = infinite.rows(near if sys.argv[2] == "near" else x)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-infinite.tile(mlp(3, sys.argv[1]), rows[:512], rows[512:])
+infinite.tile(mlp(3, sys.argv[1]), rows, rows, infinite.Block(slice(0, 512), slice(512, 1024)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -60,10 +60,19 @@ def test_the_cut_into_blocks_changes_nothing_but_rounding(arch: Mlp, block: int,
 def test_the_same_tile_has_the_same_bits_every_time(arch: Mlp, device: str) -> None:
     x = inputs(device=device)
     k = infinite.kernel(arch, x, block=32)
-    rows = infinite.rows(arch, x.clone())
-    again = infinite.tile(arch, rows[32:64], rows[64:90])
+    rows = infinite.rows(x.clone())
+    again = infinite.tile(arch, rows, rows, infinite.Block(slice(32, 64), slice(64, 90)))
     assert torch.equal(again.ntk, k.ntk[32:64, 64:90])
-    assert torch.equal(infinite.tile(arch, rows[:32], rows[:32], diagonal=True).nngp, k.nngp[:32, :32])
+    first = infinite.tile(arch, rows, rows, infinite.Block(slice(0, 32), slice(0, 32), diagonal=True))
+    assert torch.equal(first.nngp, k.nngp[:32, :32])
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_nothing(arch: Mlp, threads: int, device: str) -> None:
+    x = inputs(device=device)
+    one, several = infinite.kernel(arch, x, block=32), infinite.kernel(arch, x, block=32, threads=threads)
+    assert torch.equal(one.ntk, several.ntk)
+    assert torch.equal(one.nngp, several.nngp)
 
 
 def test_the_diagonal_is_that_of_the_matrix(arch: Mlp, device: str) -> None:

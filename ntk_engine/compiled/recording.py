@@ -1,0 +1,110 @@
+"""Recording a formula: it is called once with symbols, and each operation on them becomes a line of C++."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Recorder:
+    """The lines written so far; an operation that was recorded before is not written again."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._known: dict[str, Symbol] = {}
+
+    def symbol(self, expression: str, kind: str = "double") -> Symbol:
+        """The variable that holds the expression."""
+        if expression not in self._known:
+            name = f"t{len(self.lines)}"
+            self.lines.append(f"const {kind} {name} = {expression};")
+            self._known[expression] = Symbol(self, name)
+        return self._known[expression]
+
+
+class Symbol:
+    """A number that a formula works on; it has the arithmetic and the methods of a tensor that formulas use."""
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self.recorder = recorder
+        self.name = name
+
+    def _binary(self, operator: str, left: Any, right: Any) -> Symbol:
+        return self.recorder.symbol(f"{_text(left)} {operator} {_text(right)}")
+
+    def _compare(self, operator: str, other: Any) -> Symbol:
+        return self.recorder.symbol(f"{self.name} {operator} {_text(other)}", "bool")
+
+    def _call(self, function: str, *others: Any) -> Symbol:
+        arguments = ", ".join(_text(item) for item in (self, *others))
+        return self.recorder.symbol(f"{function}({arguments})")
+
+    def __add__(self, other: Any) -> Symbol:
+        return self._binary("+", self, other)
+
+    def __radd__(self, other: Any) -> Symbol:
+        return self._binary("+", other, self)
+
+    def __sub__(self, other: Any) -> Symbol:
+        return self._binary("-", self, other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return self._binary("-", other, self)
+
+    def __mul__(self, other: Any) -> Symbol:
+        return self._binary("*", self, other)
+
+    def __rmul__(self, other: Any) -> Symbol:
+        return self._binary("*", other, self)
+
+    def __truediv__(self, other: Any) -> Symbol:
+        return self._binary("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Symbol:
+        return self._binary("/", other, self)
+
+    def __neg__(self) -> Symbol:
+        return self.recorder.symbol(f"-{self.name}")
+
+    def __lt__(self, other: Any) -> Symbol:
+        return self._compare("<", other)
+
+    def __gt__(self, other: Any) -> Symbol:
+        return self._compare(">", other)
+
+    def __abs__(self) -> Symbol:
+        return self._call("magnitude")
+
+    def where(self, condition: Symbol, other: Any) -> Symbol:
+        return self.recorder.symbol(f"{condition.name} ? {self.name} : {_text(other)}")
+
+    def sqrt(self) -> Symbol:
+        return self._call("root")
+
+    def exp(self) -> Symbol:
+        return self._call("exponential")
+
+    def expm1(self) -> Symbol:
+        return self._call("exponential_less_one")
+
+    def atan2(self, cosine: Symbol) -> Symbol:
+        return self._call("angle", cosine)
+
+
+def _text(value: Any) -> str:
+    # Hexadecimal: the constant is the same number, digit by digit.
+    return value.name if isinstance(value, Symbol) else f"{float(value).hex()}"
+
+
+def record(formula: Callable[..., Sequence[Any]], *arguments: Any, results: Sequence[str]) -> list[str]:
+    """The C++ lines that assign the formula's results to the named variables.
+
+    arguments: names of variables (str), or lists of such names, as the formula takes them.
+    """
+    recorder = Recorder()
+    symbols = [
+        [Symbol(recorder, name) for name in argument] if isinstance(argument, list) else Symbol(recorder, argument)
+        for argument in arguments
+    ]
+    values = formula(*symbols)
+    return [*recorder.lines, *(f"{name} = {_text(v)};" for name, v in zip(results, values, strict=True))]

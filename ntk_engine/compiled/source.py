@@ -1,0 +1,68 @@
+"""The C++ to compile: templates, with recorded formulas where they have room for them."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from ntk_engine.compiled.recording import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    # (parameters, rows of a, rows of b, ρ, gap, τ) → the three after the layer.
+    LayerFormula = Callable[[Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
+    SeriesFormula = Callable[[Any, Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
+
+_STATE = ("rho_", "gap_", "tau_")
+
+
+def layers_source(formula: LayerFormula, nonnegative: LayerFormula, parameters: int, width: int) -> str:
+    """The text to compile for layers of this formula; `nonnegative` is the one for pairs with ρ ≥ 0.
+
+    parameters, width: how many numbers the formula takes of the network and of each row.
+    """
+    names = (_names("p[{}]", parameters), _names("a[{}]", width), _names("b[{} * stride]", width))
+    return _filled(
+        "layers.cpp",
+        WIDTH=str(width),
+        LAYER=_lines(formula, *names),
+        LAYER_NONNEGATIVE=_lines(nonnegative, *names),
+    )
+
+
+def series_source(formula: SeriesFormula, width: int) -> str:
+    """The text to compile for a layer whose activation is a series.
+
+    formula: (even sums, odd sums, rows of a, rows of b, ρ, gap, τ) → the three after the layer; width: how many numbers
+    it takes of each row.
+    """
+    sums = (_names("e[{}]", 5), _names("o[{}]", 5))
+    rows = (_names("a[{}]", width), _names("b[{} * stride]", width))
+    return _filled("series.cpp", MIX=str(width), LAYER=_lines(formula, *sums, *rows))
+
+
+def plain_source(name: str) -> str:
+    """The text of a file that has no room for formulas."""
+    return _text(name)
+
+
+def _names(pattern: str, count: int) -> list[str]:
+    return [pattern.format(k) for k in range(count)]
+
+
+def _lines(formula: Callable[..., tuple[Any, Any, Any]], *names: list[str]) -> str:
+    return "\n    ".join(record(formula, *names, "rho", "gap", "tau", results=_STATE))
+
+
+def _filled(template: str, **values: str) -> str:
+    text = _text(template)
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return _text("elementary.cpp") + text
+
+
+@cache
+def _text(name: str) -> str:
+    return files("ntk_engine.compiled").joinpath(name).read_text()

@@ -1,0 +1,109 @@
+"""Where every pair has the same norms, a kernel is a function of the pair's correlation alone: tabulated once.
+
+Inputs of equal norm, or any inputs where the network is homogeneous and has no bias, meet the same roots at every
+layer, so that (ρ, τ) at the end is a function of ρ at the start, and a tile costs the same at any depth. It is a smooth
+function of the angle, hence of r = √(1 − |ρ|) on either side of ρ = 0, whose details grow finer towards r = 0 with the
+depth. Cells are quarters of octaves of r, down to 2^-40, and one below; in each the functions are interpolated at
+Chebyshev points, and the table is used only if it meets the recursion between them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import cos, pi
+from typing import TYPE_CHECKING
+
+import torch
+
+from ntk_engine import compiled
+from ntk_engine.infinite.recursion import Pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+OCTAVES, DEGREE = 40, 13
+# What a table may miss, in units of the last digit of √(K(x,x) K(x',x')), beside two for every layer.
+_TOLERANCE = 16
+
+
+class Profile:
+    """(ρ, τ) after a network as functions of ρ before it."""
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table
+        """Coefficients (2 × cells × degree+1 × 2): ρ ≥ 0 then ρ < 0; powers of the position in [−1, 1]; ρ then τ."""
+
+    def __call__(self, pairs: Pairs) -> Pairs:
+        """The functions at these pairs (in place where compiled code serves); the gap is that of before."""
+        code = compiled.profile_pass() if pairs.rho.device.type == "cpu" else None
+        if code is not None:
+            code(pairs, self.table, OCTAVES, DEGREE)
+            return pairs
+        cell, position = _cells(pairs.gap)
+        coefficients = self.table[(pairs.rho < 0.0).long(), cell]
+        value = coefficients[..., DEGREE, :]
+        for k in range(DEGREE - 1, -1, -1):
+            value = value * position[..., None] + coefficients[..., k, :]
+        return Pairs(value[..., 0], pairs.gap, value[..., 1])
+
+
+def tabulate(network: Callable[[Pairs], Pairs], like: Tensor) -> Profile | None:
+    """The table of a network that maps pairs (1×n) to pairs, or None where it would not be exact.
+
+    like: a tensor on the device to compute on.
+    """
+    nodes, between, to_chebyshev, to_powers = (item.to(like.device) for item in _rules())
+    # In two steps: as one matrix their product would have rounded what cancels in it.
+    table = torch.einsum("pk,sckf->scpf", to_powers, torch.einsum("kj,scjf->sckf", to_chebyshev, _at(network, nodes)))
+    profile = Profile(table.contiguous())
+    exact, found = _at(network, between), _at(profile, between)
+    scale = exact.abs().amax(dim=(0, 1, 2))
+    return profile if bool(((found - exact).abs() <= _TOLERANCE * scale).all()) else None
+
+
+def _at(function: Callable[[Pairs], Pairs], positions: Tensor) -> Tensor:
+    """ρ and τ (2 × cells × k × 2) of a function of pairs, at the same positions (k) of every cell."""
+    left, width = _grid(positions)
+    gap = (left + width * (0.5 * (positions + 1.0))).square().reshape(1, -1)
+    sides = [function(Pairs(sign * (1.0 - gap), gap.clone(), torch.zeros_like(gap))) for sign in (1.0, -1.0)]
+    shape = (len(left), len(positions))
+    return torch.stack([torch.stack([side.rho.view(shape), side.tau.view(shape)], dim=-1) for side in sides])
+
+
+def _grid(like: Tensor) -> tuple[Tensor, Tensor]:
+    """The left ends of the cells in r and their widths (cells×1)."""
+    octave = torch.arange(-OCTAVES, 0, dtype=torch.float64, device=like.device).exp2()[:, None]
+    quarters = 1.0 + torch.arange(4, dtype=torch.float64, device=like.device) / 4.0
+    below = octave[:1]
+    left = torch.cat([(octave * quarters).reshape(-1, 1), torch.zeros_like(below)])
+    return left, torch.cat([(octave / 4.0).expand(-1, 4).reshape(-1, 1), below])
+
+
+def _cells(gap: Tensor) -> tuple[Tensor, Tensor]:
+    """The cell of each pair and its position there."""
+    left, width = (item[:, 0] for item in _grid(gap))
+    r = gap.sqrt().clamp_max(1.0 - torch.finfo(torch.float64).eps)
+    octave = r.frexp().exponent - 1 + OCTAVES
+    quarter = ((r.frexp().mantissa * 2.0 - 1.0) * 4.0).long()
+    cell = torch.where(octave < 0, 4 * OCTAVES, octave * 4 + quarter)
+    return cell, (r - left[cell]) / width[cell] * 2.0 - 1.0
+
+
+@cache
+def _rules() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Chebyshev points of [−1, 1], the points where the interpolant is tested, the matrix
+    from values to Chebyshev coefficients, and from these to powers."""
+    count = DEGREE + 1
+    angles = (torch.arange(count, dtype=torch.float64) + 0.5) * (pi / count)
+    degrees = torch.arange(count, dtype=torch.float64)[:, None]
+    values_to_chebyshev = (degrees * angles).cos() * (2.0 / count)
+    values_to_chebyshev[0] /= 2.0
+    chebyshev = torch.zeros(count, count, dtype=torch.float64)
+    chebyshev[0, 0] = chebyshev[1, 1] = 1.0
+    for k in range(2, count):
+        chebyshev[k, 1:] = 2.0 * chebyshev[k - 1, :-1]
+        chebyshev[k] -= chebyshev[k - 2]
+    between = torch.tensor([cos(pi * k / count) for k in range(count + 1)], dtype=torch.float64)
+    return angles.cos(), between, values_to_chebyshev, chebyshev.mT.contiguous()

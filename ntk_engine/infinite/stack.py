@@ -1,0 +1,63 @@
+"""Dense layers, and runs of equal layers (activation, then dense), over a tile."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from ntk_engine.activations.base import ClosedForm
+from ntk_engine.infinite import codes, recursion, roots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ntk_engine.activations.base import Activation
+    from ntk_engine.infinite.recursion import Pairs
+    from ntk_engine.infinite.rows import Side
+
+# Layers whose rows are computed together: for 512 rows a few mebibytes.
+_CHUNK = 128
+
+
+def dense(sigma_w: float, beta: float, pairs: Pairs, a: Side, b: Side, *, signed: bool) -> Pairs:
+    """A dense layer; `signed`: whether ρ may be negative before."""
+
+    def make(root: Tensor) -> tuple[Tensor, Tensor]:
+        root, biased = roots.add_bias(root * sigma_w, beta)
+        return torch.stack(biased), root
+
+    rows_a, rows_b = (side.advance((sigma_w, beta), make) for side in (a, b))
+    if codes.dense(pairs, rows_a, rows_b, signed=signed):
+        return pairs
+    return recursion.dense(a.lay(rows_a).unbind(), b.lay(rows_b).unbind(), pairs)
+
+
+def stack(
+    activation: Activation, sigma_w: float, beta: float, layers: int, pairs: Pairs, a: Side, b: Side, *, signed: bool
+) -> Pairs:
+    """`layers` times the activation and a dense layer after it; `signed`: whether ρ may be negative before."""
+    for count in _chunks(activation, layers):
+        dual = activation.dual(*_union(a, b))
+        make = partial(roots.through_layers, dual, sigma_w, beta, count)
+        rows_a, rows_b = (side.advance((dual, sigma_w, beta, count), make) for side in (a, b))
+        signs = [signed] + [not dual.nonnegative] * (count - 1)
+        if not codes.stack(dual, pairs, rows_a, rows_b, signs):
+            for layer_a, layer_b in zip(rows_a, rows_b, strict=True):
+                pairs = recursion.layer(dual.correlate, a.lay(layer_a).unbind(), b.lay(layer_b).unbind(), pairs)
+        signed = not dual.nonnegative
+    return pairs
+
+
+def _chunks(activation: Activation, layers: int) -> Iterator[int]:
+    # What has no closed form is expanded anew for the roots of every layer.
+    size = _CHUNK if isinstance(activation, ClosedForm) else 1
+    return (min(size, layers - start) for start in range(0, layers, size))
+
+
+def _union(a: Side, b: Side) -> tuple[float, float]:
+    ranges = [a.range(), b.range()]
+    return min(least for least, _ in ranges), max(most for _, most in ranges)
