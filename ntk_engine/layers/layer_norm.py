@@ -1,0 +1,16 @@
+"""Layer normalisation."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ntk_engine.layers.base import Layer
+from ntk_engine.layers.signal import Law
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm(Layer):
+    """(z − mean)/deviation over the neurons of each input: in the limit z/√K(x, x), where the mean is zero."""
+
+    type: Literal["layer_norm"] = "layer_norm"
+    needs: ClassVar[Law] = Law.CENTRED
+    because: ClassVar[str] = "layer_norm needs a dense layer before it, because it counts on neurons of mean zero"

@@ -1,0 +1,149 @@
+"""Networks that are none: every fault at once, where it is, and why; and values meant to hurt."""
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from ntk_engine.architecture import Architecture, ArchitectureError, Mlp, Network, canonical, mlp, parse, simplified
+
+ANY: TypeAdapter[Mlp | Network] = TypeAdapter(Architecture)
+# More digits than Python writes.
+HUGE = pytest.param(-(10**5000), id="huge")
+
+
+def faults(value: Any) -> dict[str, str]:
+    with pytest.raises(ArchitectureError) as caught:
+        parse(value)
+    return dict(caught.value.faults)
+
+
+def test_all_of_them_are_named_where_they_are() -> None:
+    network = [
+        "relu",
+        {"type": "dense", "beta": -1, "x/y~": 1},
+        {"type": "residual", "layers": ["relu"]},
+        "wavy",
+        {"type": "wavy"},
+        {"type": "parallel", "branches": [["relu", 3]], "combine": "mean"},
+        {"type": "relu", "slope": 1},
+        {"type": "activation", "activation": "wavy"},
+        {"type": "dropout"},
+        {"type": "scale", "factor": 0},
+        {"type": "dense", "parametrization": "mup", "width": 0},
+        "relu",
+        "relu",
+    ]
+    found = {
+        "0",
+        "1/beta",
+        "1/x~1y~0",
+        "2/layers",
+        "3",
+        "4/type",
+        "5/branches",
+        "5/branches/0/1",
+        "5/combine",
+        "6",
+        "7/activation",
+        "8/rate",
+        "9/factor",
+        "10/parametrization",
+        "10/width",
+        "12",
+    }
+    assert set(faults(network)) == found
+    assert set(faults({"type": "serial", "layers": network})) == {f"layers/{path}" for path in found}
+    with pytest.raises(ValidationError) as caught:
+        ANY.validate_python(network)
+    (error,) = caught.value.errors()
+    assert {path for path, _ in error["ctx"]["error"].faults} == found
+
+
+def test_a_sentence_teaches() -> None:
+    assert faults(["dense", "relu", "relu"]) == {
+        "2": "an activation needs a dense layer before it, because its kernel is an expectation over Gaussian"
+        " preactivations"
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (None, ""),
+        (3, ""),
+        ("mlp", ""),
+        ("dense", ""),
+        ([], ""),
+        ({"type": "serial"}, "layers"),
+        ({"type": "serial", "layers": []}, "layers"),
+        ({"type": "serial", "layers": "dense"}, "layers"),
+        ({"type": "serial", "layers": ["dense"], "depth": 2}, "depth"),
+        ({"type": "residual", "layers": ["dense"]}, "type"),
+        ({"type": ["mlp"]}, "type"),
+        ([[]], "0"),
+        ([["dense"]], "0"),
+        ([{}], "0"),
+        ([{"type": ["dense"]}], "0"),
+        ([{"type": "mlp", "depth": 2}], "0/type"),
+        (["identity", {"type": "scale", "factor": 2.0}], ""),
+    ],
+)
+def test_what_is_no_network(value: Any, where: str) -> None:
+    assert set(faults(value)) == {where}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", -(10**400), HUGE, [], {}, -0.0])
+@pytest.mark.parametrize("field", ["sigma_w", "width", "parametrization", "factor", "weights"])
+def test_hostile_values(field: str, value: object) -> None:
+    layer: dict[str, Any] = {"type": "dense"}
+    if field == "factor":
+        layer = {"type": "scale"}
+    elif field == "weights":
+        layer = {"type": "parallel", "branches": [["dense"], ["dense"]], "combine": "concatenate"}
+    assert {path.split("/")[1] for path in faults(["dense", layer | {field: value}])} == {field}
+
+
+def test_layers_are_limited_in_number() -> None:
+    assert parse(["dense"] * 10_000)
+    assert set(faults(["dense"] * 10_001)) == {""}
+    wide = {"type": "parallel", "branches": [["dense"]] * 5_000}
+    assert "at most 10,000 layers" in faults([wide])["0/branches/4999"]
+
+
+def test_layers_are_limited_in_nesting() -> None:
+    def nested(levels: int) -> list[Any]:
+        network: list[Any] = ["dense"]
+        for _ in range(levels):
+            network = [{"type": "serial", "layers": network}]
+        return network
+
+    assert simplified(parse(nested(19))) == mlp(1)
+    assert "20 deep" in faults(nested(20))["/".join(["0/layers"] * 20)]
+
+
+@pytest.mark.parametrize("levels", [100, 990, 5000])
+def test_deep_values_are_refused_without_recursion(levels: int) -> None:
+    deep: list[Any] = []
+    for _ in range(levels):
+        deep = [deep]
+    relu = {"type": "relu", "slope": deep}
+    for value in (deep, {"depth": deep}, {"depth": 2, "activation": relu}, ["dense", relu], [{"type": deep}]):
+        assert set(faults(value)) == {""}
+        with pytest.raises(ValidationError):
+            ANY.validate_python(value)
+
+
+def test_a_hostile_network_is_answered_soon() -> None:
+    """A mebibyte of JSON, which is what the service takes."""
+    network: list[Any] = ["relu", "dense"] * 4_900
+    for _ in range(18):
+        network = [{"type": "residual", "layers": [*network, "dense"]}]
+    for value in (["dense", *network], ["relu"] * 150_000, [{"type": "parallel", "branches": [["x"]] * 4_000}]):
+        started = time.process_time()
+        try:
+            canonical(ANY.validate_python(value), finite=False)
+        except ValidationError as error:
+            assert error.error_count() == 1
+        assert time.process_time() - started < 5
