@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, Field, PlainSerializer, field_validator
 
 from contracts.kinds import Asked, Spec
 from contracts.plan import (
@@ -21,10 +21,14 @@ from contracts.problems import INVALID_REQUEST, TOO_LARGE
 from contracts.settings import Settings
 from contracts.spec_types import DatasetId, DType
 from contracts.tiling import Block, tiling
-from ntk_engine.architecture import Mlp, canonical
+from ntk_engine.architecture import Architecture, Mlp, canonical, simplified, steps
 
-# An analytic kernel does not depend on the widths, so they are no part of the job's identity.
-Infinite = Annotated[Mlp, PlainSerializer(lambda architecture: canonical(architecture, finite=False))]
+# Equal networks are one job: of the one form that they have, without what the limit does not depend on.
+Infinite = Annotated[
+    Architecture,
+    AfterValidator(lambda architecture: simplified(architecture, finite=False)),
+    PlainSerializer(lambda architecture: canonical(architecture, finite=False)),
+]
 Wanted = Literal["ntk", "nngp"]
 
 
@@ -69,17 +73,15 @@ class KernelSpec(Spec):
                 " a cross matrix needs the same number.",
                 "/against",
             )
-        self._check_depth(limits)
-        cut = tiling(
-            max(x1.rows, x2.rows), x1.cols, self.architecture.depth, len(self.kernels), self.dtype, limits.memory_bytes
-        )
+        self._check_layers(limits)
+        cut = tiling(max(x1.rows, x2.rows), x1.cols, self.layers, len(self.kernels), self.dtype, limits.memory_bytes)
         arrays = tuple(
             ArrayPlan(name, (x1.rows, x2.rows), self.dtype, cut.tile, cut.tile, self.symmetric) for name in self.kernels
         )
         stored = sum(array.stored_bytes for array in arrays)
         seconds = stored * (cut.entry_seconds / self._bytes_an_entry + SECONDS_PER_STORED_BYTE)
         seconds += self._rows_read(x1, x2, cut.part) * x1.cols * ITEM_BYTES[x1.dtype] * SECONDS_PER_ROW_BYTE
-        seconds += arrays[0].stored_tiles * self.architecture.depth * SECONDS_PER_TILE_AND_LAYER
+        seconds += arrays[0].stored_tiles * self.layers * SECONDS_PER_TILE_AND_LAYER
         # Checked before the parts are listed: a job far beyond the limits has millions of them.
         check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits, "/dataset")
         parts = tuple(self._parts(x1.rows, x2.rows, cut.tile, cut.part))
@@ -90,13 +92,19 @@ class KernelSpec(Spec):
         down, across = ceil(x1.rows / side), ceil(x2.rows / side)
         return down * x1.rows if self.symmetric else across * x1.rows + down * x2.rows
 
-    def _check_depth(self, limits: Settings) -> None:
-        """Refuse a depth that not even one tile is done in time with; compared, as it may be too large for a float."""
-        deepest = int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER)
-        if self.architecture.depth > deepest:
-            said = f"So many layers take longer than a job may; depth must be at most {deepest:,}."
-            figures = {"depth": self.architecture.depth, "limits": {"depth": deepest}}
-            raise TOO_LARGE.error(said, "/architecture/depth", figures)
+    def _check_layers(self, limits: Settings) -> None:
+        """Refuse layers that not even one tile is done in time with; compared, as they may be too many for a float."""
+        most = int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER)
+        if self.layers > most:
+            name = "depth" if isinstance(self.architecture, Mlp) else "layers"
+            said = f"So many layers take longer than a job may; {name} must be at most {most:,}."
+            pointer = "/architecture/depth" if name == "depth" else "/architecture"
+            raise TOO_LARGE.error(said, pointer, {name: self.layers, "limits": {name: most}})
+
+    @property
+    def layers(self) -> int:
+        """What the network costs, in dense layers with their activations: L for an mlp."""
+        return (steps(self.architecture) + 1) // 2
 
     @property
     def _bytes_an_entry(self) -> int:

@@ -1,5 +1,6 @@
 """The planner: every entry in exactly one part, parts within their time and memory, and no to what is too large."""
 
+import json
 from uuid import uuid4
 
 import numpy as np
@@ -106,6 +107,45 @@ def test_no_matrix_is_small_enough_for_endless_layers(depth: int) -> None:
     assert refused.value.problem.errors[0].pointer == "/architecture/depth"
 
 
+LONG = [
+    ["dense", "relu", {"type": "dense", "width": 9}, "identity", "relu", "dense"],
+    {
+        "type": "serial",
+        "layers": ["flatten", "dense", "relu", "dense", {"type": "activation", "activation": "relu"}, "dense"],
+    },
+]
+
+
+BRANCHES = [
+    {"type": "dense", "width": 9},
+    {"type": "residual", "layers": ["layer_norm", "relu", {"type": "dense", "width": 9}]},
+    {"type": "parallel", "branches": [["relu"], ["dense"]], "combine": "concatenate", "weights": [4, 2]},
+    {"type": "dropout", "rate": 0.5},
+    "dense",
+]
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_equal_networks_are_one_job_at_one_price(form: object) -> None:
+    short = KernelSpec(dataset=ONE, architecture=mlp(3))
+    assert KernelSpec.model_validate({"dataset": ONE, "architecture": form}).explicit() == short.explicit()
+    assert plan(1000, architecture=form) == plan(1000, architecture=mlp(3))
+
+
+def test_every_layer_of_every_branch_costs_time() -> None:
+    branch = ["relu", "dense"]
+    network = ["dense", {"type": "parallel", "branches": [branch * 500, branch * 500]}]
+    assert plan(2000, architecture=network).seconds == pytest.approx(plan(2000, architecture=mlp(1001)).seconds)
+
+
+def test_layers_of_a_long_form_can_be_too_many() -> None:
+    with pytest.raises(ProblemError) as refused:
+        plan(2, architecture=["dense"] * 5000, limits=Settings(max_job_seconds=0.3))
+    assert refused.value.problem.type == "/problems/too-large"
+    assert refused.value.problem.errors[0].pointer == "/architecture"
+    assert refused.value.problem.figures == {"layers": 2500, "limits": {"layers": 2000}}
+
+
 def test_a_layer_costs_time_however_small_the_matrix() -> None:
     # A call into torch takes some microseconds, and a layer is several of them.
     assert plan(2, architecture=mlp(depth=10**6)).seconds > 10
@@ -164,10 +204,12 @@ def test_reading_long_rows_costs_time() -> None:
 
 
 def test_specs_survive_being_stored() -> None:
-    kernel = KernelSpec(dataset=ONE, architecture={"type": "mlp", "depth": 3, "activation": "erf", "width": 7})
-    again = SPECS["kernels"].model_validate(kernel.explicit())
-    assert again.explicit() == kernel.explicit()
-    assert "width" not in kernel.explicit()["architecture"]
+    for architecture in ({"type": "mlp", "depth": 3, "activation": "relu", "width": 7}, *LONG, BRANCHES):
+        kernel = KernelSpec.model_validate({"dataset": ONE, "architecture": architecture})
+        again = SPECS["kernels"].model_validate(json.loads(canonical_json(kernel.explicit())))
+        assert again == kernel
+        assert again.explicit() == kernel.explicit()
+        assert "width" not in canonical_json(kernel.explicit())
     assert set(SPECS) == {"kernels", "spectra"}
 
 
