@@ -1,10 +1,22 @@
-"""Examples of every body that is sent with POST; those that name a dataset name the one that `POINTS` makes."""
+"""Examples of every body that is sent with POST; those that name a dataset name the one that `POINTS` makes.
+
+And of architectures, as a parameter holds them.
+"""
+
+import json
 
 from fastapi.openapi.models import Example
 
 # Four points on the unit circle; a dataset's id follows from its content, so this one is known beforehand.
 POINTS_ID = "2dbc5fd75e91f1ceabaf475b821e1796"
 _NETWORK = {"type": "mlp", "depth": 5, "activation": "relu", "beta": 0.1, "sigma_w": 1.0}
+_RESIDUAL = [
+    "dense",
+    {"type": "residual", "layers": ["relu", "dense", "relu", "dense"]},
+    "layer_norm",
+    "relu",
+    {"type": "dense", "beta": 0.0},
+]
 
 DATASETS: dict[str, Example] = {
     "points": {
@@ -19,6 +31,10 @@ DATASETS: dict[str, Example] = {
         "summary": "The first 512 digits of MNIST with one-hot labels",
         "value": {"source": {"type": "mnist", "split": "train", "first": 512, "scale": "unit"}, "labels": "one_hot"},
     },
+}
+ARCHITECTURES: dict[str, Example] = {
+    "mlp": {"summary": "Five dense layers with ReLUs between them", "value": json.dumps(_NETWORK)},
+    "layers": {"summary": "A network with a skip connection, layer by layer", "value": json.dumps(_RESIDUAL)},
 }
 KERNELS: dict[str, Example] = {
     "gram": {

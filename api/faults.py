@@ -58,7 +58,7 @@ def _faults(error: Error, body: Any) -> list[Fault]:
     pointer = _pointer(path) if where == "body" else path[0]
     named = getattr(_cause(error), "faults", None)
     if named is not None:
-        return [Fault(pointer=f"{pointer}/{field}", detail=sentence) for field, sentence in named]
+        return [Fault(pointer=f"{pointer}/{field}" if field else pointer, detail=said) for field, said in named]
     if error["type"].startswith("union_tag"):
         pointer += "/type"
     return [Fault(pointer=pointer, detail=_sentence(error, path))]

@@ -1,46 +1,79 @@
 """What networks there are: activations, and what an architecture stands for."""
 
 import json
+from functools import cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
+from starlette.responses import JSONResponse, Response
 
 from api.documented import problems
+from api.drawing import draw
+from api.examples import ARCHITECTURES
+from api.negotiation import Accept
 from api.problems import invalid_parameter
 from contracts.canonical import digest
 from contracts.problems import INVALID_REQUEST, TOO_LARGE, ProblemError
-from ntk_engine.activations import describe
-from ntk_engine.architecture import Architecture, canonical
+from ntk_engine.activations import ACTIVATIONS, describe
+from ntk_engine.architecture import Architecture, Mlp, Network, canonical, depth, layers
 
 router = APIRouter(tags=["networks"])
-ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
-# Layers are listed one by one.
+ARCHITECTURE: TypeAdapter[Mlp | Network] = TypeAdapter(Architecture)
+# Layers are listed one by one; the length of a parameter bounds those that are written out.
 MOST_LAYERS = 1000
-EXAMPLE = '{"type": "mlp", "depth": 5, "activation": "relu", "beta": 0.1}'
+SVG = "image/svg+xml"
+VARY = {"Vary": "Accept"}
+PICTURE = {SVG: {"schema": {"type": "string"}}}
 
 
 @router.head("/v1/activations", include_in_schema=False)
 @router.get("/v1/activations", responses=problems(), summary="List activations")
 async def list_activations() -> dict[str, list[dict[str, Any]]]:
-    """Every activation: its formula, its parameters with their defaults, and what is known of it."""
-    return {"activations": describe()}
+    """Every activation: its formula, its parameters as JSON Schemas with their defaults, and what is known of it."""
+    return {"activations": [said | {"parameters": parameters(ACTIVATIONS[str(said["type"])])} for said in describe()]}
 
 
 @router.head("/v1/architectures:describe", include_in_schema=False)
-@router.get("/v1/architectures:describe", responses=problems(TOO_LARGE), summary="What does an architecture stand for?")
+@router.get(
+    "/v1/architectures:describe",
+    responses=problems(TOO_LARGE) | {200: {"description": "The network, or its picture.", "content": PICTURE}},
+    summary="What does an architecture stand for?",
+)
 async def describe_architecture(
-    architecture: Annotated[str, Query(description="an architecture as JSON", examples=[EXAMPLE], max_length=10_000)],
-) -> dict[str, Any]:
-    """The architecture with every field explicit, its layers, and its digest: equal networks have equal digests."""
+    architecture: Annotated[
+        str, Query(description="an architecture as JSON", openapi_examples=ARCHITECTURES, max_length=10_000)
+    ],
+    request: Request,
+) -> Response:
+    """The architecture in its one form, every field explicit, with its digest, its depth and its layers.
+
+    Equal networks have equal digests. Where `Accept` prefers image/svg+xml, a picture of the layers.
+    """
     network = _parsed(architecture)
-    if network.depth > MOST_LAYERS:
+    if isinstance(network, Mlp) and network.depth > MOST_LAYERS:
         raise TOO_LARGE.error(f"Layers are listed up to a depth of {MOST_LAYERS:,}.", "architecture/depth")
+    listed = [layer.describe() for layer in layers(network)]
+    accept = Accept(request.headers.get("accept"))
+    if accept.quality(SVG) > accept.quality("application/json"):
+        return Response(draw(listed), media_type=SVG, headers=VARY)
     explicit = canonical(network)
-    return {"architecture": explicit, "digest": digest(explicit), "layers": _layers(network)}
+    described = {"architecture": explicit, "digest": digest(explicit), "depth": depth(network), "layers": listed}
+    return JSONResponse(described, headers=VARY)
 
 
-def _parsed(text: str) -> Architecture:
+@cache
+def parameters(family: type) -> dict[str, Any]:
+    """The JSON Schema of every parameter of an activation, by name; one without a default has to be given."""
+    known = TypeAdapter(family).json_schema()["properties"]
+    return {
+        name: {word: said for word, said in schema.items() if word != "title"}
+        for name, schema in known.items()
+        if name != "type"
+    }
+
+
+def _parsed(text: str) -> Mlp | Network:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -49,11 +82,3 @@ def _parsed(text: str) -> Architecture:
         return ARCHITECTURE.validate_python(value)
     except ValidationError as error:
         raise ProblemError(invalid_parameter("architecture", error, value)) from error
-
-
-def _layers(network: Architecture) -> list[dict[str, Any]]:
-    """The dense layers from the input on; the last one is linear and as wide as the targets."""
-    activation = canonical(network)["activation"]
-    hidden = {"type": "dense", "outputs": network.width, "activation": activation}
-    last = {"type": "dense", "outputs": None, "activation": None}
-    return [{"layer": number} | (hidden if number < network.depth else last) for number in range(1, network.depth + 1)]

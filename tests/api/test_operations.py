@@ -84,49 +84,6 @@ def test_the_page_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
     assert {link: client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
 
 
-def test_activations_and_architectures(client: httpx.Client) -> None:
-    known = {activation["type"] for activation in client.get("/v1/activations").json()["activations"]}
-    assert {"relu", "erf"} <= known
-    asked = {"architecture": '{"type": "mlp", "depth": 3, "activation": "erf", "width": 50}'}
-    said = client.get("/v1/architectures:describe", params=asked).json()
-    assert said["architecture"] == {
-        "type": "mlp",
-        "depth": 3,
-        "activation": {"type": "erf"},
-        "beta": 0.1,
-        "sigma_w": 1.0,
-        "width": 50,
-    }
-    assert [layer["outputs"] for layer in said["layers"]] == [50, 50, None]
-    explicit = {"architecture": json.dumps(said["architecture"])}
-    assert client.get("/v1/architectures:describe", params=explicit).json()["digest"] == said["digest"]
-
-
-@pytest.mark.parametrize(
-    ("text", "pointers"),
-    [
-        ("{", ["architecture"]),
-        ("[" * 5000, ["architecture"]),
-        ("3", ["architecture"]),
-        ('{"type": "mlp"}', ["architecture/depth"]),
-        ('{"type": "mlp", "depth": 0, "beta": -1}', ["architecture/depth", "architecture/beta"]),
-        ('{"type": "mlp", "depth": 2, "activation": "x"}', ["architecture/activation"]),
-    ],
-)
-def test_a_bad_architecture_names_each_fault(client: httpx.Client, text: str, pointers: list[str]) -> None:
-    answer = client.get("/v1/architectures:describe", params={"architecture": text})
-    assert answer.status_code == 422
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
-
-
-@pytest.mark.parametrize("depth", [1001, 10**9, 10**400])
-def test_no_list_of_layers_is_too_long(client: httpx.Client, depth: int) -> None:
-    asked = {"architecture": f'{{"type": "mlp", "depth": {depth}}}'}
-    answer = client.get("/v1/architectures:describe", params=asked)
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/too-large")
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["architecture/depth"]
-
-
 @pytest.fixture
 def document(client: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/openapi.json").json()

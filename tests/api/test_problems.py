@@ -18,6 +18,8 @@ def network(**fields: object) -> dict[str, object]:
     return {"architecture": {"type": "mlp", "depth": 2} | fields}
 
 
+BARE = ["/architecture/1/beta", "/architecture/3"]
+WRAPPED = ["/architecture/layers/1/beta", "/architecture/layers/3"]
 BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     (network(activation="wavy"), ["/architecture/activation"]),
     (network(activation={"type": "relu", "slope": 1}), ["/architecture/activation"]),
@@ -32,6 +34,16 @@ BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     (network(depth=-1, beta=-1, sigma_w=-1), ["/architecture/depth", "/architecture/beta", "/architecture/sigma_w"]),
     (network(heads=2), ["/architecture/heads"]),
     (network(type="cnn"), ["/architecture/type"]),
+    ({"architecture": []}, ["/architecture"]),
+    ({"architecture": ["dense", {"type": "dense", "beta": -1}, "relu", "relu"]}, BARE),
+    ({"architecture": {"type": "serial", "layers": ["dense", {"type": "dense", "beta": -1}, "relu", "relu"]}}, WRAPPED),
+    (
+        {"architecture": ["dense", {"type": "residual", "layers": ["relu", {"type": "a/b~c"}]}]},
+        ["/architecture/1/layers/1/type"],
+    ),
+    ({"architecture": ["dense", {"type": "dense", "a/b~c": 1}]}, ["/architecture/1/a~1b~0c"]),
+    ({"architecture": ["dense", {"type": "dropout"}]}, ["/architecture/1/rate"]),
+    ({"architecture": ["dense", {"type": "relu", "slope": 1}]}, ["/architecture/1"]),
     ({"architecture": "mlp"}, ["/architecture"]),
     ({"architecture": None}, ["/architecture"]),
     ({"architecture": {"type": "mlp"}}, ["/architecture/depth"]),
@@ -85,6 +97,17 @@ def test_a_bad_kernel_request_names_each_fault(
 def test_a_bad_spectrum_request_names_each_fault(client: httpx.Client, text: str, pointers: list[str]) -> None:
     answer = client.post("/v1/spectra", content=text, headers={"Content-Type": "application/json"})
     assert [fault["pointer"] for fault in refused(answer, 422, "invalid-request")["errors"]] == pointers
+
+
+@pytest.mark.parametrize("levels", [30, 400])
+def test_deep_architectures_are_refused(client: httpx.Client, hand: Hand, levels: int) -> None:
+    """What is nested deeper than the service reads, and than Python would follow."""
+    network = '{"type": "serial", "layers": [' * levels + '"dense"' + "]}" * levels
+    body = f'{{"dataset": "{points(client)}", "architecture": ["dense", {network}]}}'
+    answer = client.post("/v1/kernels", content=body, headers={"Content-Type": "application/json"})
+    (fault,) = refused(answer, 422, "invalid-request")["errors"]
+    assert fault["pointer"].startswith("/architecture")
+    assert "deep in one another" in fault["detail"]
 
 
 def test_numbers_that_json_does_not_have_are_refused(client: httpx.Client, hand: Hand) -> None:
