@@ -99,8 +99,9 @@ class AsyncClient(AsyncConnection):
         """NTK Θ and NNGP Σ of a network in the infinite-width limit on the rows of x, or between those of x and x2.
 
         x, x2: local arrays, datasets, or their ids. wait: return when the job has succeeded, else at once.
-        progress: called with the job as it goes. options, with defaults: architecture="mlp" (or all of it as JSON),
-        depth=5 (L dense layers), activation="relu", beta=0.1, sigma_w=1.0, kernels=("ntk", "nngp"), dtype="float64".
+        progress: called with the job as it goes. options, with defaults: architecture="mlp" (or all of it as JSON,
+        or a list of layers), depth=5 (L dense layers), activation="relu", beta=0.1, sigma_w=1.0,
+        kernels=("ntk", "nngp"), dtype="float64".
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
         spec = await self._kernel_spec(x, x2, options)

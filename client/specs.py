@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 Json = Mapping[str, Any]
+Network = Json | Sequence[str | Json]
 
 
 class KernelOptions(TypedDict, total=False):
     """Keywords of `Client.kernel`; `kernel_spec` has their defaults."""
 
-    architecture: str | Json
+    architecture: str | Network
     depth: int
     activation: str | Json
     beta: float
@@ -22,7 +23,7 @@ def kernel_spec(
     dataset: str,
     against: str | None = None,
     *,
-    architecture: str | Json = "mlp",
+    architecture: str | Network = "mlp",
     depth: int = 5,
     activation: str | Json = "relu",
     beta: float = 0.1,
@@ -32,7 +33,8 @@ def kernel_spec(
 ) -> dict[str, Any]:
     """A kernel job: of two datasets' ids (the second None for a Gram matrix) and a network in the limit.
 
-    architecture: its type, or the whole of it as JSON; depth, activation, beta and sigma_w are part of it then.
+    architecture: its type, or the whole of it as JSON: an object or a list of layers, such as ["dense", "relu", "dense"];
+    depth, activation, beta and sigma_w are part of it then.
     depth: L, the number of dense layers, of which the last is linear. beta, sigma_w: scales of biases and weights.
     """
     if isinstance(architecture, str):

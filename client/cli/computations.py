@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from client.cli.progress import JobProgress
-from client.cli.session import AsJson, Wait, connect, json_object, name_or_json
+from client.cli.session import AsJson, Wait, connect, json_value, name_or_json
 from client.cli.words import duration_text, print_json, say
 from client.specs import KernelOptions, kernel_spec, spectrum_spec
 from client.synchronous import Client, JobHandle
@@ -23,7 +23,8 @@ def kernel(
     beta: Annotated[float, typer.Option(help="scale of the biases")] = 0.1,
     sigma_w: Annotated[float, typer.Option("--sigma-w", help="scale of the weights")] = 1.0,
     architecture: Annotated[
-        str | None, typer.Option(metavar="JSON", help="the whole network, in place of the four options above")
+        str | None,
+        typer.Option(metavar="JSON", help="the whole network or a list of layers, in place of the four options above"),
     ] = None,
     kernels: Annotated[list[str] | None, typer.Option("--kernel", help="ntk or nngp; repeat it for both")] = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32")] = "float64",
@@ -32,7 +33,7 @@ def kernel(
 ) -> None:
     """Compute NTK and NNGP matrices of a network in the infinite-width limit."""
     network: KernelOptions = {
-        "architecture": json_object(architecture, "--architecture") or "mlp",
+        "architecture": "mlp" if architecture is None else json_value(architecture, "--architecture"),
         "depth": depth,
         "activation": name_or_json(activation, "--activation"),
         "beta": beta,

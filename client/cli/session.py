@@ -29,14 +29,20 @@ def connect(context: typer.Context) -> Client:
 
 def json_object(text: str | None, option: str) -> dict[str, Any] | None:
     """The JSON object that an option holds; None for an option that was not given."""
-    if text is None:
-        return None
+    value = None if text is None else json_value(text, option)
+    if value is not None and not isinstance(value, dict):
+        raise typer.BadParameter("a JSON object is needed", param_hint=option)
+    return value
+
+
+def json_value(text: str, option: str) -> dict[str, Any] | list[Any]:
+    """The JSON object or list that an option holds."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"this is not JSON: {error}", param_hint=option) from error
-    if not isinstance(value, dict):
-        raise typer.BadParameter("a JSON object is needed", param_hint=option)
+    if not isinstance(value, dict | list):
+        raise typer.BadParameter("a JSON object or list is needed", param_hint=option)
     return value
 
 

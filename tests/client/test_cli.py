@@ -28,6 +28,17 @@ def test_from_a_file_to_an_array_on_disk(ntkd_command, client: ntkd.Client) -> N
     np.testing.assert_array_equal(np.load("nngp.npy"), same.nngp[2:5, :4])
 
 
+def test_a_network_may_be_a_list_of_layers(ntkd_command) -> None:
+    Path("x.csv").write_text("0.5,1\n-1,2\n0,1\n")
+    _, short, _ = ntkd_command("kernel", "x.csv", "--depth", "2", "--beta", "0.2")
+    dense = {"type": "dense", "beta": 0.2}
+    code, long, _ = ntkd_command("kernel", "x.csv", "--architecture", json.dumps([dense, "relu", dense]))
+    assert (code, long) == (0, short)
+    code, nothing, said = ntkd_command("kernel", "x.csv", "--architecture", "[]")
+    assert (code, nothing) == (1, "")
+    assert "a network needs a dense layer" in said
+
+
 def test_a_file_may_stand_for_its_dataset_and_a_finished_job_says_so(ntkd_command) -> None:
     Path("x.csv").write_text("0.5,1\n-1,2\n0,1\n")
     arguments = ("kernel", "x.csv", "--kernel", "ntk", "--against", "x.csv", "--activation", '{"type": "erf"}')
@@ -107,6 +118,8 @@ def test_a_refusal_is_said_with_its_pointers(ntkd_command, client: ntkd.Client) 
         ("dataset",),
         ("dataset", "--source", "{"),
         ("dataset", "--source", "[]"),
+        ("kernel", "id", "--architecture", "dense"),
+        ("kernel", "id", "--architecture", "3"),
         ("dataset", "absent.npy"),
         ("submit", "kernels", "absent.json"),
         ("fetch", "job", "ntk", "--rows", "-1:3"),

@@ -41,6 +41,13 @@ def test_a_dataset_its_id_and_its_array_name_the_same_job(client: ntkd.Client) -
 def test_an_architecture_can_be_given_as_json(client: ntkd.Client) -> None:
     network = {"type": "mlp", "depth": 2, "activation": {"type": "relu"}, "beta": 0.1, "sigma_w": 1.0}
     assert client.kernel(CROSS, architecture=network).id == client.kernel(CROSS, depth=np.int64(2)).id
+    assert client.kernel(CROSS, architecture=["dense", "relu", "dense"]).id == client.kernel(CROSS, depth=2).id
+
+
+def test_a_fault_of_a_layer_points_at_it(client: ntkd.Client) -> None:
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.kernel(CROSS, architecture=["dense", "relu", "relu"])
+    assert [fault.pointer for fault in caught.value.errors] == ["/architecture/2"]
 
 
 def test_datasets_keep_inputs_and_encoded_labels(client: ntkd.Client) -> None:
