@@ -7,12 +7,9 @@ from mpmath import mpf
 
 from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu, TwoSlopes
 from ntk_engine.activations.relu import Relu
-from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations import exact, homogeneous
 from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
-from tests.ntk_engine.activations.homogeneous import assert_differentiable
 
-# Roots do not matter to homogeneous activations; few have to show it.
-PAIRS = [*exact.pairs([1.0]), *exact.pairs([1e-6, 1e6], [1e-3])]
 FAMILY = [
     Abs(),
     LeakyRelu(),
@@ -28,17 +25,15 @@ FAMILY = [
 ]
 
 
-def _printed(activation: TwoSlopes) -> exact.PrintedDual:
+def _kernel(activation: TwoSlopes) -> homogeneous.Kernel:
     a, b = map(mpf, activation.slopes)
 
-    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
-        scale = mpmath.sqrt(q * p)
-        phi = mpmath.acos(s / scale)
-        same = mpmath.sin(phi) + (mpmath.pi - phi) * mpmath.cos(phi)
-        opposite = mpmath.sin(phi) - phi * mpmath.cos(phi)
-        return scale / (2 * mpmath.pi) * ((a * a + b * b) * same - 2 * a * b * opposite)
+    def kernel(phi: mpf) -> tuple[mpf, mpf]:
+        psi, sine, cosine = mpmath.pi - phi, mpmath.sin(phi), mpmath.cos(phi)
+        value = (a * a + b * b) * (sine + psi * cosine) - 2 * a * b * (sine - phi * cosine)
+        return value / (2 * mpmath.pi), ((a * a + b * b) * psi + 2 * a * b * phi) / (2 * mpmath.pi)
 
-    return dual
+    return kernel
 
 
 @pytest.fixture(params=FAMILY, ids=repr)
@@ -48,40 +43,36 @@ def activation(request: pytest.FixtureRequest) -> TwoSlopes:
 
 def test_function(activation: TwoSlopes) -> None:
     a, b = activation.slopes
-    exact.assert_function(activation, lambda z: a * min(z, mpf(0)) + b * max(z, mpf(0)), [-4.0, -1e-3, 0.7, 3.0])
-    kink = activation.derivative(torch.zeros(1, dtype=torch.float64)).item()
-    assert kink == (a if a == b else 0.0)
+    z = torch.tensor([-4.0, -1e-3, 0.0, 0.7, 3.0], dtype=torch.float64)
+    assert activation.value(z).tolist() == [-4.0 * a, -1e-3 * a, 0.0, 0.7 * b, 3.0 * b]
+    assert activation.derivative(z).tolist() == [a, a, a if a == b else 0.0, b, b]
 
 
 def test_dual(activation: TwoSlopes) -> None:
-    printed = _printed(activation)
-    exact.assert_printed(activation, printed)
-    exact.assert_moments(activation, printed, [1e-300, 1e-6, 1.0, 1e6, 1e300])
-    exact.assert_pairs(activation, printed, PAIRS)
-    exact.assert_relative_gaps(activation, printed, [1.0])
-    assert_differentiable(activation, 1)
+    kernel = _kernel(activation)
+    homogeneous.assert_expectations(activation, kernel)
+    homogeneous.assert_dual(activation, kernel, 1)
+    homogeneous.assert_differentiable(activation, 1)
     exact.assert_recorded(activation, [1.0])
 
 
-def test_dual_where_correlations_are_not_negative() -> None:
-    for activation in FAMILY:
-        dual = activation.dual(1.0, 1.0)
-        if not dual.nonnegative:
-            continue
-        some = [pair for pair in exact.pairs([1.0]) if pair.sign > 0]
-        rho, gap = (torch.tensor(column, dtype=torch.float64) for column in _columns(some))
-        for pair, *values in zip(
-            some, *activation.pair_nonnegative(activation.parameters, [], [], rho, gap), strict=True
-        ):
-            right = exact.exact(_printed(activation), pair)
-            value, after, slope = (mpf(x.item()) for x in values)
-            assert abs(value - right.rho) <= ROUNDINGS * EPS
-            assert abs(mpmath.sqrt(2 * after) - mpmath.sqrt(2 * right.gap)) <= ROUNDINGS * EPS
-            assert abs(slope - right.slope) <= ROUNDINGS * EPS
+@pytest.mark.parametrize("activation", [a for a in FAMILY if a.dual(1.0, 1.0).nonnegative], ids=repr)
+def test_dual_where_correlations_are_not_negative(activation: TwoSlopes) -> None:
+    some = [pair for pair in exact.pairs([1.0]) if pair.sign > 0]
+    rho, gap = _columns(some)
+    results = activation.pair_nonnegative(activation.parameters, [], [], rho, gap)
+    for pair, *values in zip(some, *results, strict=True):
+        right = homogeneous.exact(_kernel(activation), pair)
+        value, after, slope = (mpf(x.item()) for x in values)
+        assert abs(value - right.rho) <= ROUNDINGS * EPS
+        assert abs(mpmath.sqrt(2 * after) - mpmath.sqrt(2 * right.gap)) <= ROUNDINGS * EPS
+        assert abs(slope - right.slope) <= ROUNDINGS * EPS
 
 
-def _columns(some: list[Pair]) -> tuple[list[float], list[float]]:
-    return [pair.rho for pair in some], [pair.gap for pair in some]
+def _columns(some: list[Pair]) -> tuple[torch.Tensor, ...]:
+    return tuple(
+        torch.tensor(column, dtype=torch.float64) for column in zip(*((p.rho, p.gap) for p in some), strict=True)
+    )
 
 
 def test_signs_of_correlations_are_told() -> None:
@@ -93,14 +84,16 @@ def test_signs_of_correlations_are_told() -> None:
 
 @pytest.mark.parametrize("slope", [0.0, 1e-12, -1e-12, -0.5, 0.01])
 def test_small_correlations_are_right_relative_to_themselves(slope: float) -> None:
-    activation = LeakyRelu(slope)
-    some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 and 0 < pair.gap < 1e-2]
-    rho, gap = (torch.tensor(column, dtype=torch.float64) for column in _columns(some))
-    values = activation.pair(activation.parameters, [], [], rho, gap)[0]
-    for pair, value in zip(some, values.tolist(), strict=True):
-        right = exact.exact(_printed(activation), pair).rho
-        if abs(right) > 0.1 * abs(slope):  # elsewhere two terms cancel
-            assert abs(value - right) <= ROUNDINGS * EPS * abs(right)
+    kernel = _kernel(LeakyRelu(slope))
+    some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap < 1e-2]
+    # Where ρ_σ or the slope changes sign, two terms cancel.
+    plain = [
+        pair
+        for pair, (rho, _, turned) in ((pair, homogeneous.exact(kernel, pair)) for pair in some)
+        if min(abs(rho), abs(turned)) > 0.1 * abs(slope)
+    ]
+    assert plain
+    homogeneous.assert_opposite(LeakyRelu(slope), kernel, plain)
 
 
 def test_relu_is_one_of_them() -> None:

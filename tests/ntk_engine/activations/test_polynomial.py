@@ -61,6 +61,7 @@ def _printed(coefficients: Sequence[Any]) -> exact.PrintedDual:
     return dual
 
 
+POINTS = [-4.0, -0.5, 0.0, 1e-6, 0.7, 3.0]
 SMALL = [
     Identity(),
     Polynomial(),
@@ -84,7 +85,7 @@ def activation(request: pytest.FixtureRequest) -> Activation:
 def test_function(activation: Activation) -> None:
     coefficients = _coefficients(activation)
     for order, function in enumerate((activation.value, activation.derivative)):
-        for z, value in zip(exact.POINTS, function(torch.tensor(exact.POINTS, dtype=torch.float64)), strict=True):
+        for z, value in zip(POINTS, function(torch.tensor(POINTS, dtype=torch.float64)), strict=True):
             terms = [
                 factorial(n) // factorial(n - order) * a * mpf(z) ** (n - order)
                 for n, a in enumerate(coefficients)
@@ -105,31 +106,18 @@ def test_pairs(activation: Activation) -> None:
         coefficients = _coefficients(activation)
     large, printed = len(coefficients) > 20, _printed(coefficients)
     # Near 0.15 the terms of T_20 cancel, near 0.9 those of He_20: to a thousandth, and what is left must be right.
-    _assert_pairs(activation, exact.pairs([0.15, 0.9], [0.0, 1e-9, 1e-3, 0.5, 1.57] if large else exact.ANGLES))
+    # ρ is rounded, and so are its powers.
+    some = exact.pairs([0.15, 0.9], [0.0, 1e-9, 1e-3, 0.5, 1.57] if large else exact.ANGLES)
+    exact.assert_pairs(activation.dual(0.15, 1.2), printed, some, ROUNDINGS + len(coefficients) - 1)
     exact.assert_moments(activation.dual(1e-9, 1e6), printed, [1e-9, 0.1, 0.15, 0.9, 1.0, 1e6])
-
-
-def _assert_pairs(activation: Activation, some: Sequence[Pair]) -> None:
-    """As in `exact`, but the slope relative to √(Σ k ĉ_k² Σ k ĉ'_k²) ≥ Σ k |ĉ_k ĉ'_k|: its terms may cancel."""
-    with mpmath.workdps(200):
-        coefficients = _coefficients(activation)
-    printed, bound = _printed(coefficients), (ROUNDINGS + len(coefficients) - 1) * EPS  # ρ and its powers are rounded
-    slopes = {root: exact.exact(printed, Pair(root, root, 1.0, 0.0)).slope for pair in some for root in pair[:2]}
-    dual = activation.dual(min(slopes), max(slopes))
-    for pair, values in zip(some, zip(*exact.computed(dual, some), strict=True), strict=True):
-        rho, gap, slope = (mpf(float(value)) for value in values)
-        right = exact.exact(printed, pair)
-        assert gap >= 0
-        assert abs(rho - right.rho) <= bound, pair
-        assert abs(mpmath.sqrt(2 * gap) - mpmath.sqrt(2 * right.gap)) <= bound, pair
-        assert abs(slope - right.slope) <= bound * mpmath.sqrt(slopes[pair.root_a] * slopes[pair.root_b]), pair
 
 
 @pytest.mark.parametrize(
     "activation", [Polynomial((0.5, -1.0, 0.0, 0.3)), Hermite(5), Polynomial((0.0, 1.0, 0.0, -1.0))]
 )
 def test_scales_where_one_term_outweighs_the_others(activation: Activation) -> None:
-    _assert_pairs(activation, exact.pairs([1e-30, 1e-6, 1e6, 1e30], (0.0, 1e-9, 1e-3, 0.5, exact.pi / 2)))
+    some = exact.pairs([1e-30, 1e-6, 1e6, 1e30], (0.0, 1e-9, 1e-3, 0.5))
+    exact.assert_pairs(activation.dual(1e-30, 1e30), _printed(_coefficients(activation)), some, ROUNDINGS + 5)
 
 
 @pytest.mark.parametrize("activation", [a for a in [*SMALL, *LARGE] if not isinstance(a, Identity)], ids=repr)

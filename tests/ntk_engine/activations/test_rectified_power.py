@@ -11,9 +11,8 @@ from mpmath import mpf
 from ntk_engine.activations.rectified_power import MOST, RectifiedPower
 from ntk_engine.activations.relu import Relu
 from ntk_engine.activations.step import Step
-from tests.ntk_engine.activations import exact
-from tests.ntk_engine.activations.exact import EPS, ROUNDINGS
-from tests.ntk_engine.activations.homogeneous import assert_differentiable
+from tests.ntk_engine.activations import exact, homogeneous
+from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
 
 # Coefficients of (π − φ)^i sin^j φ cos^k φ, by (i, j, k).
 Sum = dict[tuple[int, int, int], int]
@@ -42,16 +41,17 @@ def _definition(power: int) -> Sum:
     return {(i, j + 2 * power + 1, k): (-1) ** power * c for (i, j, k), c in terms.items()}
 
 
-def _printed(power: int) -> exact.PrintedDual:
-    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
-        # At an angle of 1e-9 from π, terms of the order of 1 cancel to 1e-99.
-        with mpmath.workdps(mpmath.mp.dps + 120):
-            phi = mpmath.acos(s / mpmath.sqrt(q * p))
-            sine, cosine = mpmath.sin(phi), mpmath.cos(phi)
-            j_p = sum(c * (mpmath.pi - phi) ** i * sine**j * cosine**k for (i, j, k), c in _definition(power).items())
-            return mpmath.sqrt(q * p) ** power * j_p / (2 * mpmath.pi)
+def _j(power: int, phi: mpf) -> mpf:
+    psi, sine, cosine = mpmath.pi - phi, mpmath.sin(phi), mpmath.cos(phi)
+    return sum(c * psi**i * sine**j * cosine**k for (i, j, k), c in _definition(power).items())
 
-    return dual
+
+def _kernel(power: int) -> homogeneous.Kernel:
+    def kernel(phi: mpf) -> tuple[mpf, mpf]:
+        slope = power**2 * _j(power - 1, phi) if power else mpf(0)
+        return _j(power, phi) / (2 * mpmath.pi), slope / (2 * mpmath.pi)
+
+    return kernel
 
 
 @pytest.fixture(params=range(MOST + 1))
@@ -66,48 +66,33 @@ def test_the_definition_is_what_cho_and_saul_print() -> None:
 
 
 def test_function(power: int) -> None:
-    exact.assert_function(
-        RectifiedPower(power), lambda z: mpf(z > 0) if power == 0 else max(z, mpf(0)) ** power, [-4.0, 1e-3, 0.7, 3.0]
-    )
-    zero = torch.zeros(1, dtype=torch.float64)
-    assert RectifiedPower(power).value(zero).item() == RectifiedPower(power).derivative(zero).item() == 0.0
+    z = torch.tensor([-4.0, 0.0, 1e-3, 0.7, 3.0], dtype=torch.float64)
+    values, slopes = RectifiedPower(power).value(z), RectifiedPower(power).derivative(z)
+    assert values.tolist() == pytest.approx([0.0, 0.0, 1e-3**power, 0.7**power, 3.0**power], rel=4 * EPS)
+    right = [power * x ** (power - 1) for x in (1e-3, 0.7, 3.0)]
+    assert slopes.tolist() == pytest.approx([0.0, 0.0, *right], rel=4 * EPS)
 
 
-@pytest.mark.parametrize("power", range(1, MOST + 1))
 def test_dual(power: int) -> None:
-    activation, printed = RectifiedPower(power), _printed(power)
-    exact.assert_printed(activation, printed)
-    exact.assert_moments(activation, printed, [1e-50, 1e-6, 1.0, 1e6, 1e50])
-    # Roots do not matter; few have to show it.
-    exact.assert_pairs(activation, printed, [*exact.pairs([1.0]), *exact.pairs([1e-6, 1e6], [1e-3])])
-    exact.assert_relative_gaps(activation, printed, [1.0])
-    assert_differentiable(activation, power)
+    activation, kernel = RectifiedPower(power), _kernel(power)
+    homogeneous.assert_expectations(activation, kernel)
+    homogeneous.assert_dual(activation, kernel, power)
+    if power:
+        homogeneous.assert_differentiable(activation, power)
     exact.assert_recorded(activation, [1.0])
 
 
 def test_values_near_antipodes_are_right_relative_to_themselves(power: int) -> None:
-    assert exact.computed(RectifiedPower(power), [exact.Pair(1.0, 1.0, -1.0, 0.0)]).rho.item() == 0.0
+    assert exact.computed(RectifiedPower(power), [Pair(1.0, 1.0, -1.0, 0.0)]).rho.item() == 0.0
     some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap]
-    values, _, slopes = exact.computed(RectifiedPower(power), some)
-    for pair, value, slope in zip(some, values.tolist(), slopes.tolist(), strict=True):
-        with mpmath.workdps(60):
-            scale, rho = _printed(power)(mpf(1), mpf(1), mpf(1)), mpf(pair.gap) - 1
-            right = _printed(power)(mpf(1), mpf(1), rho) / scale
-            assert abs(value - right) <= ROUNDINGS * EPS * right
-            if power:
-                right = power**2 * _printed(power - 1)(mpf(1), mpf(1), rho) / scale
-                assert abs(slope - right) <= ROUNDINGS * EPS * right
+    homogeneous.assert_opposite(RectifiedPower(power), _kernel(power), some)
 
 
-def test_the_slope_is_the_kernel_of_one_order_less(power: int) -> None:
-    if power == 0:
-        return
+def test_slopes_are_right_relative_to_themselves(power: int) -> None:
     some = [pair for pair in exact.pairs([1.0]) if pair.sign > 0]
     for pair, slope in zip(some, exact.computed(RectifiedPower(power), some).slope.tolist(), strict=True):
-        with mpmath.workdps(60):
-            scale, rho = _printed(power)(mpf(1), mpf(1), mpf(1)), 1 - mpf(pair.gap)
-            right = power**2 * _printed(power - 1)(mpf(1), mpf(1), rho) / scale
-            assert abs(slope - right) <= ROUNDINGS * EPS * right
+        right = homogeneous.exact(_kernel(power), pair).slope
+        assert abs(slope - right) <= ROUNDINGS * EPS * right
 
 
 @pytest.mark.parametrize(("power", "other"), [(0, Step()), (1, Relu())])
@@ -118,10 +103,6 @@ def test_powers_that_have_names(power: int, other: Step | Relu) -> None:
         assert torch.allclose(ours, theirs, rtol=16 * EPS, atol=2 * EPS)
     roots = torch.tensor([0.0, 1e-9, 1.0, 30.0], dtype=torch.float64)
     assert torch.allclose(RectifiedPower(power).rows(roots)[0], other.rows(roots)[0], rtol=4 * EPS, atol=0.0)
-
-
-def test_moments_of_zero_rows_are_zero(power: int) -> None:
-    assert exact.moment(RectifiedPower(power), 0.0) == 0.0
 
 
 def test_moments_are_those_of_half_the_gaussian(power: int) -> None:
