@@ -18,8 +18,8 @@ RAW = (
     " the network"
 )
 DEPENDENT = (
-    "only one branch of a {} may have no dense layer of its own at its end, because covariances {} only where branches"
-    " are independent"
+    "only one branch of a {} may pass on what enters it without a dense layer of its own, because covariances {} only"
+    " where branches are independent"
 )
 MEANS = (
     "only one branch of a sum may end in an activation or the like, because two means other than zero would add to the"

@@ -13,6 +13,17 @@ ANY: TypeAdapter[Mlp | Network] = TypeAdapter(Architecture)
 HUGE = pytest.param(-(10**5000), id="huge")
 
 
+WIDE, NARROW = {"type": "dense", "width": 300}, {"type": "dense", "width": 200}
+STANDARD = {"type": "dense", "parametrization": "standard"}
+
+
+def parallel(combine: str, *branches: list[Any]) -> dict[str, Any]:
+    return {"type": "parallel", "combine": combine, "branches": list(branches)}
+
+
+CONCATENATED = parallel("concatenate", ["dense"], [])
+
+
 def faults(value: Any) -> dict[str, str]:
     with pytest.raises(ArchitectureError) as caught:
         parse(value)
@@ -66,6 +77,65 @@ def test_a_sentence_teaches() -> None:
         "2": "an activation needs a dense layer before it, because its kernel is an expectation over Gaussian"
         " preactivations"
     }
+
+
+RULES = [
+    (["dense", {"type": "residual", "layers": ["relu"]}], "1/layers", "without a dense layer of its own"),
+    (["dense", parallel("sum", [], ["layer_norm"], ["dense"])], "1/branches/1", "covariances add only"),
+    (["dense", parallel("product", [], ["relu"])], "1/branches/1", "covariances multiply only"),
+    (["dense", parallel("sum", ["dense", "relu"], ["relu"])], "1/branches/1", "two means"),
+    (
+        ["dense", parallel("product", [CONCATENATED], [CONCATENATED, "dense", CONCATENATED])],
+        "1/branches/1",
+        "unlike laws",
+    ),
+    ([parallel("concatenate", ["dense"], [])], "0/branches/1", "do not widen"),
+    ([{"type": "residual", "layers": ["dense"]}], "0", "do not widen"),
+    ([parallel("sum", [WIDE], [NARROW], [WIDE])], "0/branches/1", "equally wide, not 300 and 200"),
+    ([WIDE, {"type": "residual", "layers": [NARROW]}], "1/layers", "equally wide, not 300 and 200"),
+    ([parallel("concatenate", [WIDE], ["dense"])], "0", "the widths of all or of none"),
+    ([parallel("concatenate", [WIDE], [NARROW]) | {"weights": [1, 1]}], "0/weights", "in proportion"),
+    ([parallel("concatenate", [WIDE], [NARROW]) | {"weights": [3]}], "0/weights", "as many as the branches, 2"),
+    ([parallel("sum", ["dense"], ["dense"]) | {"weights": [1, 1]}], "0/weights", "a sum has none"),
+    ([parallel("concatenate", ["dense"], ["dense"]) | {"weights": [1, 0]}], "0/weights/1", "at least 1, not 0"),
+    (["dense", "relu", STANDARD], "2", "needs the width of the layer before it"),
+    ([parallel("concatenate", ["dense"], ["dense"]), STANDARD], "1", "needs the width of the layer before it"),
+    (["dense", "relu", "layer_norm", "dense"], "2", "neurons of mean zero"),
+    (["layer_norm", "dense"], "0", "neurons of mean zero"),
+    (["dense", {"type": "dropout", "rate": 0.5}, "relu"], "2", "Gaussian preactivations"),
+    (["dense", CONCATENATED, "relu"], "2", "Gaussian preactivations"),
+]
+
+
+@pytest.mark.parametrize(("network", "where", "words"), RULES)
+def test_every_rule_has_its_sentence(network: list[Any], where: str, words: str) -> None:
+    found = faults(network)
+    assert set(found) == {where}
+    assert words in found[where]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        [WIDE, "relu", STANDARD, {"type": "residual", "layers": [WIDE, STANDARD | {"width": 300}]}],
+        [STANDARD, {"type": "dropout", "rate": 0.0}, "relu", "dense"],
+        [parallel("concatenate", [WIDE], [NARROW]), STANDARD],
+        [parallel("concatenate", ["dense"], [NARROW]) | {"weights": [1, 1]}],
+        [parallel("concatenate", [WIDE], [NARROW]) | {"weights": [3, 2]}],
+        ["dense", parallel("sum", [], ["relu", "dense"]), "relu", "dense", {"type": "dropout", "rate": 0.5}],
+    ],
+)
+def test_what_keeps_to_the_rules(network: list[Any]) -> None:
+    assert parse(network)
+
+
+@pytest.mark.parametrize("faulty", ["wavy", {"type": "dense", "width": 0}, {"type": "dropout"}])
+@pytest.mark.parametrize(
+    "after",
+    [["relu"], ["layer_norm"], [STANDARD], [parallel("sum", [], [WIDE])], [parallel("concatenate", [], [WIDE])]],
+)
+def test_nothing_is_held_against_what_follows_a_fault(faulty: Any, after: list[Any]) -> None:
+    assert {path.partition("/")[0] for path in faults([faulty, *after])} == {"0"}
 
 
 @pytest.mark.parametrize(

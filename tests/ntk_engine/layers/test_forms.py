@@ -1,11 +1,13 @@
 """Networks of layers: a list, an object with a list and dataclasses are the same, and equal networks have one form."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
-from pydantic import TypeAdapter
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from ntk_engine.activations import Relu
 from ntk_engine.architecture import (
@@ -20,8 +22,8 @@ from ntk_engine.architecture import (
     simplified,
     steps,
 )
-from ntk_engine.layers import Dense, Nonlinearity
-from tests.ntk_engine.layers.networks import networks
+from ntk_engine.layers import LAYERS, Dense, Layer, Nonlinearity
+from tests.ntk_engine.layers.networks import disguised, networks
 
 ANY: TypeAdapter[Mlp | Network] = TypeAdapter(Architecture)
 RELU = {"type": "activation", "activation": {"type": "relu"}}
@@ -96,6 +98,38 @@ def test_networks_survive_json(network: list[Any]) -> None:
     assert simplified(parse(json.loads(json.dumps(canonical(arch))))) == simplified(arch)
 
 
+@given(networks(), st.randoms(use_true_random=False), st.booleans())
+def test_equal_networks_have_one_form(network: list[Any], random: Random, finite: bool) -> None:
+    value = canonical(parse(network), finite=finite)
+    assert canonical(parse(disguised(network, random)), finite=finite) == value
+    assert canonical(parse([*network, {"type": "scale", "factor": 3.0}]), finite=finite) != value
+    assert canonical(parse([{"type": "scale", "factor": 3.0}, *network]), finite=finite) != value
+
+
+def test_branches_side_by_side_have_shares() -> None:
+    def form(finite: bool, *branches: list[Any], **more: Any) -> dict[str, object]:
+        joined = {"type": "parallel", "branches": list(branches), "combine": "concatenate"} | more
+        return canonical(parse(["dense", joined, "dense"]), finite=finite)
+
+    wide, narrow = ["relu", {"type": "dense", "width": 300}], ["relu", {"type": "dense", "width": 200}]
+    assert form(True, wide, narrow) == form(True, wide, narrow, weights=[6, 4])
+    assert form(False, wide, narrow) == form(False, ["relu", "dense"], ["relu", "dense"], weights=[3, 2])
+    assert form(False, wide, narrow) == form(False, narrow, wide)
+    assert form(True, wide, narrow) != form(True, narrow, wide)
+    assert form(False, wide, wide) == form(False, ["relu", "dense"], ["relu", "dense"])
+
+
+def test_the_limit_keeps_the_widths_that_it_depends_on() -> None:
+    standard = {"type": "dense", "width": 5, "parametrization": "standard"}
+    layers_ = canonical(parse([standard, "relu", standard, "relu", {"type": "dense", "width": 5}]), finite=False)[
+        "layers"
+    ]
+    assert [layer.get("width") for layer in layers_ if layer["type"] == "dense"] == [5, None, None]
+    assert canonical(parse([{"type": "scale", "factor": -2.0}, "dense"]), finite=False) == canonical(
+        parse([{"type": "scale", "factor": 2.0}, "dense"]), finite=False
+    )
+
+
 @given(networks())
 def test_numbers_of_layers(network: list[Any]) -> None:
     arch = parse(network)
@@ -118,3 +152,24 @@ def test_the_schema_knows_every_form() -> None:
     assert kinds == ["#/$defs/Mlp", "#/$defs/Network", "array"]
     assert schema["$defs"]["Residual"]["properties"]["layers"]["items"] == schema["anyOf"][2]["items"]
     assert schema["$defs"]["Dropout"]["properties"]["rate"]["exclusiveMaximum"] == 1
+
+
+@pytest.mark.parametrize("family", LAYERS.values())
+def test_pydantic_takes_every_layer_as_it_is(family: type[Layer]) -> None:
+    needed = {
+        "residual": {"layers": ["relu", {"type": "dense"}]},
+        "serial": {"layers": []},
+        "parallel": {"branches": [[], ["dense", Relu()]]},
+        "activation": {"activation": "relu"},
+        "dropout": {"rate": 0.5},
+        "scale": {"factor": 2},
+    }
+    adapter: TypeAdapter[Layer] = TypeAdapter(family)
+    layer = adapter.validate_python({"type": family.type} | needed.get(family.type, {}))
+    assert isinstance(layer, family)
+    assert adapter.validate_json(adapter.dump_json(layer)) == layer
+    assert adapter.validate_python(layer.describe()) == layer
+    with pytest.raises(ValidationError):
+        adapter.validate_python({"type": "wavy"} | needed.get(family.type, {}))
+    with pytest.raises(ValidationError):
+        adapter.validate_python({"more": 1} | needed.get(family.type, {}))
