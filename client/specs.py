@@ -33,8 +33,8 @@ def kernel_spec(
 ) -> dict[str, Any]:
     """A kernel job: of two datasets' ids (the second None for a Gram matrix) and a network in the limit.
 
-    architecture: its type, or the whole of it as JSON: an object or a list of layers, such as ["dense", "relu", "dense"];
-    depth, activation, beta and sigma_w are part of it then.
+    architecture: its type, or the whole of it as JSON: an object, or layers such as ["dense", "relu", "dense"]; then
+    depth, activation, beta and sigma_w are part of it.
     depth: L, the number of dense layers, of which the last is linear. beta, sigma_w: scales of biases and weights.
     """
     if isinstance(architecture, str):
