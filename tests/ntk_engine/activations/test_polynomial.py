@@ -122,7 +122,17 @@ def test_scales_where_one_term_outweighs_the_others(activation: Activation) -> N
 
 @pytest.mark.parametrize("activation", [a for a in [*SMALL, *LARGE] if not isinstance(a, Identity)], ids=repr)
 def test_derivatives(activation: Activation) -> None:
-    exact.assert_differentiable(activation.dual(0.7, 3.9), [0.7, 3.0])
+    """They are finite for duplicates and antipodes too; those of ρ_σ and its gap are ± the slope."""
+    some = [pair for pair in exact.pairs([0.7, 3.0], (0.0, 1e-9, 1e-3, 1.0)) if pair.root_b < 2 * pair.root_a]
+    a, b, sign, gap = torch.tensor(some, dtype=torch.float64).T
+    inputs = [x.clone().requires_grad_() for x in (a, b, gap)]
+    dual, rho = activation.dual(0.7, 3.9), sign * (1.0 - inputs[2])
+    after = dual.correlate(dual.rows(inputs[0]), dual.rows(inputs[1]), rho, inputs[2])
+    by = [torch.autograd.grad(result.sum(), inputs, retain_graph=True) for result in after]
+    assert all(bool(derivative.isfinite().all()) for result in by for derivative in result)
+    # A derivative is a sum of terms of both signs, each rounded.
+    assert torch.allclose(by[0][2], -sign * after.slope, rtol=1e-9, atol=1e-9)
+    assert torch.allclose(by[1][2], sign * after.rho.sign() * after.slope, rtol=1e-9, atol=1e-9)
 
 
 def test_derivatives_of_rows() -> None:
