@@ -13,10 +13,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Schema = dict[str, Any]
 LONGEST_SHOWN = 60
+MOST_FAULTS = 100
 
 
 class ArchitectureError(ValueError):
-    """An architecture that does not exist; `faults` holds (field, sentence) for every fault of it at once.
+    """An architecture that does not exist; `faults` holds (field, sentence) for every fault at once, up to a hundred.
 
     A field inside others is a path such as `layers/3/beta`, escaped like a JSON pointer; "" is the whole.
     """
@@ -37,12 +38,15 @@ class Faults:
         escaped = str(step).replace("~", "~0").replace("/", "~1")
         return Faults(f"{self.path}/{escaped}" if self.path else escaped, self.found)
 
-    def add(self, sentence: str) -> None:
-        self.found.append((self.path, sentence))
+    def add(self, sentence: str, path: str = "") -> None:
+        """A fault here, or in a field inside."""
+        if len(self.found) < MOST_FAULTS:
+            self.found.append(("/".join(filter(None, (self.path, path))), sentence))
 
     def extend(self, error: ArchitectureError) -> None:
         """The faults of something that stands here."""
-        self.found += [("/".join(filter(None, (self.path, path))), sentence) for path, sentence in error.faults]
+        for path, sentence in error.faults:
+            self.add(sentence, path)
 
     def settle(self) -> None:
         """Raise ArchitectureError where there is any fault."""

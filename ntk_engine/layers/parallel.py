@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ntk_engine.fields import Count, Faults, Rule, Schema, instead
-from ntk_engine.layers.base import Inner, Layer, Layers, fold, simplify, without_widths
+from ntk_engine.layers.base import Faulty, Inner, Layer, Layers, fold, simplify, without_widths
 from ntk_engine.layers.joining import SOME_WIDTHS, Combine, join, shares
 from ntk_engine.layers.signal import Signal
 
 if TYPE_CHECKING:
     from ntk_engine.layers.reading import Reader
+
+
+UNREAD = ((Faulty(),), (Faulty(),))
 
 
 class Branches(Inner):
@@ -27,8 +30,9 @@ class Branches(Inner):
     def read(self, name: str, value: Any, reader: "Reader", faults: Faults, level: int) -> Any:
         if not isinstance(value, list | tuple):
             faults.add(f"{name} must be a list of lists of layers{instead(value)}")
-            return ((), ())
-        reader.count += len(value)
+            return UNREAD
+        if not reader.takes(len(value), faults, level):
+            return UNREAD
         return tuple(reader.layers("a branch", branch, faults.at(i), level) for i, branch in enumerate(value))
 
     def listed(self, layer: Any) -> Any:

@@ -27,12 +27,18 @@ class Reader:
         if not isinstance(value, list | tuple):
             faults.add(f"{name} must be a list of layers{instead(value)}")
             return (Faulty(),)
-        self.count += len(value)
-        if self.count > MOST_LAYERS or level > MOST_NESTED:
-            much = f"layers stand at most {MOST_NESTED} deep in one another"
-            faults.add(much if level > MOST_NESTED else f"a network has at most {MOST_LAYERS:,} layers")
+        if not self.takes(len(value), faults, level):
             return (Faulty(),)
         return tuple(self.layer(item, faults.at(number), level) for number, item in enumerate(value))
+
+    def takes(self, count: int, faults: Faults, level: int) -> bool:
+        """Whether so many more layers or branches, in `level` lists, are within the limits."""
+        self.count += count
+        if self.count > MOST_LAYERS:
+            faults.add(f"a network has at most {MOST_LAYERS:,} layers, branches included")
+        elif level > MOST_NESTED:
+            faults.add(f"layers stand at most {MOST_NESTED} deep in one another")
+        return self.count <= MOST_LAYERS and level <= MOST_NESTED
 
     def layer(self, value: object, faults: Faults, level: int) -> Layer:
         """A layer from its name, from an object with a type, or as it is; an activation is a layer too."""
@@ -81,10 +87,12 @@ class Reader:
 
     def _activation(self, given: Mapping[Any, Any], faults: Faults) -> Layer:
         """An activation that stands in a list as itself."""
-        found = Faults(faults.path)
+        found = Faults()
         activation = rules(Nonlinearity)["activation"].take("activation", given, found)
-        faults.found += found.found
-        return Faulty() if found.found else Nonlinearity(activation=activation)
+        if not found.found:
+            return Nonlinearity(activation=activation)
+        faults.extend(ArchitectureError(tuple(found.found)))
+        return Faulty()
 
 
 def too_deep(value: object) -> bool:

@@ -155,6 +155,7 @@ def test_nothing_is_held_against_what_follows_a_fault(faulty: Any, after: list[A
         ([[]], "0"),
         ([["dense"]], "0"),
         ([{}], "0"),
+        ([{"type": "parallel", "branches": 3}], "0/branches"),
         ([{"type": ["dense"]}], "0"),
         ([{"type": "mlp", "depth": 2}], "0/type"),
         (["identity", {"type": "scale", "factor": 2.0}], ""),
@@ -178,8 +179,16 @@ def test_hostile_values(field: str, value: object) -> None:
 def test_layers_are_limited_in_number() -> None:
     assert parse(["dense"] * 10_000)
     assert set(faults(["dense"] * 10_001)) == {""}
-    wide = {"type": "parallel", "branches": [["dense"]] * 5_000}
-    assert "at most 10,000 layers" in faults([wide])["0/branches/4999"]
+    for branches, where in ([[["dense"]] * 5_000, "0/branches/4999"], [[[]] * 10_001, "0/branches"]):
+        found = faults([{"type": "parallel", "branches": branches}])
+        assert where in found
+        assert all("at most 10,000 layers" in sentence for sentence in found.values())
+
+
+def test_faults_are_limited_in_number() -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        parse(["wavy"] * 10_000)
+    assert [path for path, _ in caught.value.faults] == [str(number) for number in range(100)]
 
 
 def test_layers_are_limited_in_nesting() -> None:
