@@ -7,8 +7,8 @@ D = (A − A')/2 and e = √(1 + 4x²) − 1, in which only x − x' is a differ
     cos C = gg'(e + e' + 2)/2,      cos D = gg'(ee' + e + e' + 2)/2,
     sin δ = R (1 − ρ²)/(√(1 − R²ρ²) + |ρ|√(1 − R²)),    1 − R²ρ² = g² + p²g'² + R²(1 − ρ²),
     sin Δ = sin² D/sin(C + ψ₁) for Δ = C − ψ₁,          C − √(AA') = 2D²/(√A + √A')².
-Of the wanted √(AA') − ψ₁, Δ − 2D²/(√A + √A')² is right to eps D²/A, and R (√((1 + r)(1 + r')) − ψ₁/R) with r = A/p² − 1
-to eps A³: the first is taken where |A − A'| < 2AA', so that its root, the angle it adds to erf's, errs by a few eps.
+Of the wanted √(AA') − ψ₁, Δ − 2D²/(√A + √A')² is right to eps D²/A, and R ((1 + m)(1 + m') − ψ₁/R) with m = √A/p − 1 to
+eps A³: the first is taken where |A − A'| < 2AA', so that its root, the angle it adds to erf's, errs by a few eps.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ class Arc(NamedTuple):
     cos_delta: Tensor
     cosine1: Tensor
     """cos ψ₁."""
-    scale: Tensor
-    """√(AA')."""
     spread: Tensor
     """√(AA') − ψ₁."""
     sin_d: Tensor
@@ -62,23 +60,23 @@ def shortfall(phi: Tensor) -> Tensor:
 
 
 def rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """x, p, g, e, r and √(1 + r) = √A/p of each row."""
+    """x, p, g, e, m and 1/√A of each row."""
     x = x.clamp_min(LEAST)
     one = x.new_ones(())
     g = one.hypot(x * sqrt(2.0)).reciprocal()
     p = x * sqrt(2.0) * g
     e = x * 2.0 * (x * 2.0 / (one.hypot(x * 2.0) + 1.0))
     short = shortfall(e.atan2(e + 2.0) * 2.0)
-    r = short / (1.0 - short)
-    return x, p, g, e, r, (1.0 + r).sqrt()
+    square = short / (1.0 - short)  # A/p² − 1
+    above = (1.0 + square).sqrt()
+    return x, p, g, e, square / (1.0 + above), (p * above).reciprocal()
 
 
 def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> Arc:
     """a, b: `rows` of both sides."""
-    (x_a, p_a, g_a, e_a, r_a, m_a), (x_b, p_b, g_b, e_b, r_b, m_b) = a, b
-    product, gg = p_a * p_b, g_a * g_b
-    root_a, root_b = p_a * m_a, p_b * m_b
-    scale = root_a * root_b
+    (x_a, p_a, g_a, e_a, m_a, _), (x_b, p_b, g_b, e_b, m_b, _) = a, b
+    product, gg, m = p_a * p_b, g_a * g_b, m_a + m_b + m_a * m_b
+    roots, scale = p_a * (1.0 + m_a) + p_b * (1.0 + m_b), product * (1.0 + m)
     inner, square = 1.0 - gap, product * (gap * (2.0 - gap))
     rest = g_a * g_a + p_a * g_b * (p_a * g_b)
     cosine1, cosine = f.sqrt(rest), f.sqrt(rest + product * square)
@@ -91,11 +89,9 @@ def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> 
     d = f.angle(abs(sin_d), gg * (both + total + 2.0) * 0.5)
     sin_between = sin_d * sin_d / (sin_c * cosine1 + cos_c * product)
     between = f.angle(sin_between, cos_c * cosine1 + sin_c * product)
-    near = between - d * d * 2.0 / ((root_a + root_b) * (root_a + root_b))
-    product_r, sum_r = r_a * r_b, r_a + r_b
-    mean = (product_r + sum_r) / (1.0 + f.sqrt(1.0 + product_r + sum_r))
+    near = between - d * d * 2.0 / (roots * roots)
     short = shortfall(abs(psi) + delta)
-    far = product * (mean - short / (1.0 - short))
+    far = product * (m - short / (1.0 - short))
     spread = f.where(d < scale * scale, near, far)
     spread = f.where(spread < 0.0, spread * 0.0, spread)
-    return Arc(product, psi, cosine, delta, cos_delta, cosine1, scale, spread, sin_d, sin_c, cos_c, between)
+    return Arc(product, psi, cosine, delta, cos_delta, cosine1, spread, sin_d, sin_c, cos_c, between)

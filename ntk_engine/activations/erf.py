@@ -62,8 +62,8 @@ class Erf(ClosedForm):
         """√E[σ²], the shares of erf and of c, and the row's arcs."""
         x = (root * abs(self.b)).clamp_max(_MOST)
         arc = arcs.rows(x)
-        # √A = p √(1 + r), where p is that of x itself: below the least root of `arcs`, r is 0.
-        odd = x * (arc[2] * arc[5]) * (2.0 / sqrt(pi) * abs(self.a))
+        # √A = p (1 + m), where p is that of x itself: below the least root of `arcs`, m is 0.
+        odd = x * (arc[2] * (1.0 + arc[4])) * (2.0 / sqrt(pi) * abs(self.a))
         return *parts.shares(odd, x.new_full(x.shape, abs(self.c))), *arc
 
     @staticmethod
@@ -75,7 +75,7 @@ class Erf(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of erf ψ/C, (spread + δ)/C and R/(C cos ψ), C = √(AA'); then the constant beside it."""
-        arc = arcs.arcs(a[4:], b[4:], rho, gap)
-        odd = arc.psi / arc.scale, (arc.spread + arc.delta) / arc.scale
+        arc, inverse = arcs.arcs(a[4:], b[4:], rho, gap), a[9] * b[9]
+        odd = arc.psi * inverse, (arc.spread + arc.delta) * inverse
         after, apart = parts.together(a[1:4], b[1:4], odd, (1.0, 0.0))
-        return after, apart, a[1] * b[1] * (arc.product / (arc.scale * arc.cosine))
+        return after, apart, a[1] * b[1] * (arc.product * inverse / arc.cosine)

@@ -55,9 +55,9 @@ class Gelu(ClosedForm):
         """√E[σ²], the shares of the two parts, √n, u and v of `_apart`, and the row's arcs."""
         x = (root * sqrt(0.5)).clamp_max(_MOST)
         arc = arcs.rows(x)
-        g, e, r = arc[2:5]
+        g, e, m = arc[2:5]
         u, v = g * (e + 1.0).sqrt(), g / (e + 1.0).sqrt()
-        n = (1.0 + r + u * u + v * v).sqrt()
+        n = ((1.0 + m) * (1.0 + m) + u * u + v * v).sqrt()
         # √E[h²]/(√q/2) = √(2/π) √n p, where p is that of x itself: below the least root of `arcs`, n is constant.
         length, *shares = parts.shares(x.new_ones(x.shape), x * (g * n) * (2.0 / sqrt(pi)))
         return root * 0.5 * length, *shares, n, u, v, *arc
@@ -72,22 +72,20 @@ class Gelu(ClosedForm):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """ρ and 1 − |ρ| of z/2 and of h, mixed; h is even, and its ρ lies in [1/3, 1]."""
         arc = arcs.arcs(a[7:], b[7:], rho, gap)
-        mixed = arc.product * arc.product
-        psi = abs(arc.psi)
-        gg = a[9] * b[9]
-        # (cos ψ − cos ψ₁)/R²
-        fall = gap * (2.0 - gap) / (arc.cosine + arc.cosine1)
+        mixed, gg = arc.product * arc.product, a[9] * b[9]
+        inverse, unit = 1.0 / arc.cosine, 1.0 / (arc.product * (a[4] * b[4]))
         short = arcs.shortfall(arc.delta * 0.5)
         sine, cosine = arc.delta * 0.5 * (1.0 - short), f.sqrt((1.0 + arc.cos_delta) * 0.5)
         steep = arc.cosine1 * arc.cosine1 + mixed * (sine * sine / (1.0 + cosine)) + arc.product * arc.cosine1 * sine
-        turned = (arc.delta * short + 2.0 * sine * steep + psi * gap) / arc.product
-        turned = turned + gg * gg * fall * (1.0 + 1.0 / (arc.cosine * arc.cosine1))
-        scale = a[4] * b[4]
-        gap_even = turned / scale + _apart(a, b, arc, gg) / scale
+        # G (cos ψ − cos ψ₁)(1 + 1/(cos ψ cos ψ₁))/R
+        last = arc.product * (gg * gg) * (gap * (2.0 - gap)) / (arc.cosine + arc.cosine1)
+        last = last * (1.0 + inverse / arc.cosine1)
+        turned = arc.delta * short + 2.0 * sine * steep + abs(arc.psi) * gap + last
+        gap_even = (turned + _apart(a, b, arc, gg)) * unit
         rho_next, gap_next = parts.together(a[1:4], b[1:4], (rho, gap), (1.0 - gap_even, gap_even))
-        inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + 1.0 / (arc.cosine * arc.cosine))
-        steep = (arc.psi + arc.product * rho / arc.cosine * inside) / (arc.product * scale)
-        return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * steep
+        inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + inverse * inverse)
+        slope = (arc.psi + arc.product * rho * inverse * inside) * unit
+        return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
 
 
 def _phi(z: Tensor) -> Tensor:
@@ -95,7 +93,7 @@ def _phi(z: Tensor) -> Tensor:
 
 
 def _apart(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) -> Tensor:
-    """√(nn') − N for N = (F(ρ = 1))/R² = ψ₁/R + cos ψ₁ + G/cos ψ₁ and n = N of equal rows, by differences of rows.
+    """R√(nn') − RN for N = F(ρ = 1)/R² = ψ₁/R + cos ψ₁ + G/cos ψ₁ and n = N of equal rows, by differences of rows.
 
     2(√(nn') − N) = n + n' − 2N − (√n − √n')², and with k = cos A, u = √k and v = g²/√k,
         A/p² + A'/p'² − 2ψ₁/R     = (√A/p − √A'/p')² + 2(√(AA') − ψ₁)/R,
@@ -104,19 +102,21 @@ def _apart(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) 
     For large roots the first two are of order g (x/x' − 1)² each, and g³ (x/x' − 1)² together. There the same is done
     for R√(nn') − RN, whose first two terms are 2 sin² D (sin ω/(1 − cos ω) − sin 2C) + 2(Δ − sin Δ) with ω = C + ψ₁.
     """
-    (n_a, u_a, v_a, _, p_a, _, _, _, m_a), (n_b, u_b, v_b, _, p_b, _, _, _, m_b) = a[4:], b[4:]
+    (n_a, u_a, v_a, _, p_a, _, _, m_a, _), (n_b, u_b, v_b, _, p_b, _, _, m_b, _) = a[4:], b[4:]
     cosine, root, sine2 = arc.cosine1, u_a * u_b, arc.sin_d * arc.sin_d
     fall = 4.0 * arc.cos_c * arc.cos_c * sine2 / ((cosine + root) * (cosine * cosine + root * root))
     third = 2.0 * gg * gg * fall / (root * cosine)
-    first = _square(m_a - m_b) + 2.0 * arc.spread / arc.product
-    small = first + (_square(u_a - u_b) - 2.0 * fall) + (_square(v_a - v_b) + third) - _square(n_a - n_b)
-    large = arc.product > 0.5
+    first = _square(m_a - m_b) + (_square(u_a - u_b) - 2.0 * fall) + (_square(v_a - v_b) + third) - _square(n_a - n_b)
+    small = first * arc.product + 2.0 * arc.spread
+    is_large = arc.product > 0.5
     # 1 − cos ω, which cancels for small roots.
-    versed = f.where(large, 1.0 + arc.sin_c * arc.product - arc.cos_c * cosine, 1.0)
+    versed = f.where(is_large, 1.0 + arc.sin_c * arc.product - arc.cos_c * cosine, 1.0)
     first = 2.0 * sine2 * ((arc.sin_c * cosine + arc.cos_c * arc.product) / versed - 2.0 * arc.sin_c * arc.cos_c)
     first = first + 2.0 * arc.between * arcs.shortfall(arc.between)
-    rest = _square(p_a * v_a - p_b * v_b) + arc.product * third - _square(p_a * n_a - p_b * n_b)
-    result = f.where(large, (first + rest) / arc.product, small) * 0.5
+    # pv − p'v' and p√n − p'√n', so that they are 0 for equal rows in fused arithmetic too.
+    v, n = p_a * (v_a - v_b) + (p_a - p_b) * v_b, p_a * (n_a - n_b) + (p_a - p_b) * n_b
+    large = first + v * v + arc.product * third - n * n
+    result = f.where(is_large, large, small) * 0.5
     return f.where(result < 0.0, result * 0.0, result)
 
 

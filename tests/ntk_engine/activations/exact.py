@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import pairwise
 from math import atan2, exp, expm1, log10, pi, sin, sqrt
+from types import CodeType
 from typing import Any, NamedTuple
 
 import mpmath
@@ -16,12 +17,14 @@ import pytest
 import torch
 from mpmath import mpf
 
-from ntk_engine.activations.base import Activation, ClosedForm, Dual
+from ntk_engine.activations.base import Activation, After, ClosedForm, Dual
 from ntk_engine.compiled.recording import record
 
 EPS = 2.0**-52
 ROUNDINGS = 8.0
 """Bound, in units of eps, on what a formula adds: rows are right to 2 eps each, and about eight factors to ½ eps."""
+NO_SLOPE = 1e-75
+"""Slopes of even functions are of the order of q q' near 0, where ρ_σ is 1: below this, any such number will do."""
 ANGLES = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.5, 1.2, pi / 2)
 """Angles arccos |ρ|; π/2 stands for ρ = 0."""
 FACTORS = (1.0, 1.0 + 1e-9, 1.0 + 1e-6, 1.0 + 1e-3, 1.3)
@@ -71,14 +74,15 @@ def exact(dual: PrintedDual, pair: Pair) -> Numbers:
     """From the printed dual, with digits for cancellation in every power of the roots up to the eighth."""
     extreme = max(abs(log10(pair.root_a)), abs(log10(pair.root_b)))
     with mpmath.workdps(90 + 8 * int(extreme)):
-        a, b = mpf(pair.root_a), mpf(pair.root_b)
-        scale = mpmath.sqrt(dual(a * a, a * a, a * a) * dual(b * b, b * b, b * b))
-        rho = pair.sign * (1 - mpf(pair.gap))
-        after = dual(a * a, b * b, rho * a * b) / scale
-        slope = mpmath.diff(lambda r: dual(a * a, b * b, r * a * b), rho) / scale
-        gap = 1 - abs(after)
+        after = _exact(dual, mpf(pair.root_a), mpf(pair.root_b), pair.sign * (1 - mpf(pair.gap)))
         # What is left of an exact 0 is below every gap that a double can lead to.
-        return Numbers(after, gap if gap > mpf(10) ** -80 else mpf(0), slope)
+        return after._replace(gap=after.gap if after.gap > mpf(10) ** -80 else mpf(0))
+
+
+def _exact(dual: PrintedDual, a: mpf, b: mpf, rho: mpf) -> Numbers:
+    scale = mpmath.sqrt(dual(a * a, a * a, a * a) * dual(b * b, b * b, b * b))
+    after = dual(a * a, b * b, rho * a * b) / scale
+    return Numbers(after, 1 - abs(after), mpmath.diff(lambda r: dual(a * a, b * b, r * a * b), rho) / scale)
 
 
 def computed(dual: Dual, some: Sequence[Pair]) -> Numbers:
@@ -91,21 +95,22 @@ def computed(dual: Dual, some: Sequence[Pair]) -> Numbers:
 
 
 def assert_pairs(dual: Dual, printed: PrintedDual, some: Sequence[Pair], roundings: float = ROUNDINGS) -> None:
-    """ρ_σ is right as it is, its gap as it moves the angle √(2 gap), and the slope relative to itself.
+    """ρ_σ is right as it is, and its gap as it moves the angle √(2 gap).
 
-    Where parts of different sign cancel in the slope, relative to the slope at ρ = 1 of rows of these roots.
+    The slope is right relative to itself or, where that is smaller, to √(slope slope') of both rows with themselves,
+    which bounds it by Cauchy and Schwarz: terms of different sign may cancel, and exponentials magnify the digits of
+    their arguments.
     """
-    steepest: dict[tuple[float, float], mpf] = {}
+    own = cache(lambda root: exact(printed, Pair(root, root, 1.0, 0.0)).slope)
     for pair, values in zip(some, zip(*computed(dual, some), strict=True), strict=True):
         rho, gap, slope = (mpf(float(value)) for value in values)
         right = exact(printed, pair)
-        if pair[:2] not in steepest:
-            steepest[pair[:2]] = abs(exact(printed, Pair(*pair[:2], 1.0, 0.0)).slope)
         assert gap >= 0, pair
+        scale = max(abs(right.slope), mpmath.sqrt(own(pair.root_a) * own(pair.root_b)), NO_SLOPE / EPS)
         errors = (
             abs(rho - right.rho),
             abs(mpmath.sqrt(2 * gap) - mpmath.sqrt(2 * right.gap)),
-            abs(slope - right.slope) / max(abs(right.slope), steepest[pair[:2]]),
+            abs(slope - right.slope) / scale,
         )
         assert max(errors) <= roundings * EPS, (pair, [float(error / EPS) for error in errors])
 
@@ -163,17 +168,17 @@ def assert_printed(activation: Activation, printed: PrintedDual, kinks: Sequence
 
 
 def assert_function(
-    activation: Activation, value: Callable[[mpf], mpf], points: Sequence[float] = POINTS, digits: float = ROUNDINGS
+    activation: Activation, value: Callable[[mpf], mpf], digits: float = ROUNDINGS, absolute: float = 0.0
 ) -> None:
-    """σ and σ' at some points, to so many last digits."""
-    z = torch.tensor(points, dtype=torch.float64)
+    """σ and σ' at some points, to so many last digits of themselves, or of `absolute`."""
+    z = torch.tensor(POINTS, dtype=torch.float64)
     for computed_values, function in (
         (activation.value(z), value),
         (activation.derivative(z), lambda x: mpmath.diff(value, x)),
     ):
         with mpmath.workdps(40):
-            right = [float(function(mpf(point))) for point in points]
-        assert computed_values.tolist() == pytest.approx(right, rel=digits * EPS, abs=1e-300)
+            right = [float(function(mpf(point))) for point in POINTS]
+        assert computed_values.tolist() == pytest.approx(right, rel=digits * EPS, abs=digits * EPS * absolute)
 
 
 def moment(dual: Dual, root: float) -> float:
@@ -181,13 +186,13 @@ def moment(dual: Dual, root: float) -> float:
     return float(dual.rows(torch.tensor(root, dtype=torch.float64))[0])
 
 
-def assert_moments(dual: Dual, printed: PrintedDual, roots: Sequence[float]) -> None:
-    """√E[σ²], relative to itself."""
+def assert_moments(dual: Dual, printed: PrintedDual, roots: Sequence[float], digits: float = ROUNDINGS) -> None:
+    """√E[σ²], to so many last digits of itself."""
     values = dual.rows(torch.tensor(roots, dtype=torch.float64))[0]
     for root, value in zip(roots, values.tolist(), strict=True):
         with mpmath.workdps(90 + 8 * int(abs(log10(root)))):
             right = mpmath.sqrt(printed(*(mpf(root) ** 2,) * 3))
-            assert abs(value - right) <= ROUNDINGS * EPS * right, (root, value, float(right))
+            assert abs(value - right) <= digits * EPS * right, (root, value, float(right))
 
 
 def assert_zero_rows(dual: Dual) -> None:
@@ -202,20 +207,43 @@ def assert_zero_rows(dual: Dual) -> None:
         assert after.gap >= 0.0
 
 
-def assert_differentiable(dual: Dual, roots: Sequence[float]) -> None:
+def assert_differentiable(dual: Dual, printed: PrintedDual, roots: Sequence[float]) -> None:
     """Derivatives are finite for duplicates and antipodes too; those of ρ_σ and its gap by ρ are ± the slope."""
     some = [pair for pair in pairs(roots, (0.0, 1e-9, 1e-3, 1.0)) if pair.root_b < 2 * pair.root_a]
-    a, b, gap = (torch.tensor([pair[k] for pair in some], dtype=torch.float64, requires_grad=True) for k in (0, 1, 3))
-    sign = torch.tensor([pair.sign for pair in some], dtype=torch.float64)
-    after = dual.correlate(dual.rows(a), dual.rows(b), sign * (1.0 - gap), gap)
+    after, (a, b, gap) = _graph(dual, some)
     for result in after:
         for derivative in torch.autograd.grad(result.sum(), (a, b, gap), retain_graph=True):
             assert derivative.isfinite().all()
-    (by_gap,) = torch.autograd.grad(after.rho.sum(), gap, retain_graph=True)
-    # Wherever ρ_σ is steep, its derivative is a quotient of roundings like its own.
-    assert torch.allclose(by_gap, -sign * after.slope, rtol=1e-9, atol=1e-9)
-    (by_gap,) = torch.autograd.grad(after.gap.sum(), gap)
+    sign = torch.tensor([pair.sign for pair in some], dtype=torch.float64)
+    by_rho, by_gap = (torch.autograd.grad(x.sum(), gap, retain_graph=True)[0] for x in (after.rho, after.gap))
+    # A derivative of a steep function is a sum of steep terms, each rounded.
+    assert torch.allclose(by_rho, -sign * after.slope, rtol=1e-9, atol=1e-9)
     assert torch.allclose(by_gap, sign * after.rho.sign() * after.slope, rtol=1e-9, atol=1e-9)
+    _assert_derivatives_by_root(dual, printed)
+
+
+def _assert_derivatives_by_root(dual: Dual, printed: PrintedDual) -> None:
+    """d/d log √q of all three, against mpmath's, for roots in the middle of the range."""
+    some = pairs((1e-3, 0.3, 1.0, 3.0), (0.0, 1e-7, 1e-3, 0.5))[::3]
+    after, (a, _, _) = _graph(dual, some)
+    for which, result in zip(Numbers._fields, after, strict=True):
+        (by_root,) = torch.autograd.grad(result.sum(), a, retain_graph=True)
+        for pair, derivative in zip(some, (by_root * a).tolist(), strict=True):
+            with mpmath.workdps(80):
+                right = mpmath.diff(partial(_moved, printed, pair, which), 0)
+            assert derivative == pytest.approx(float(right), rel=1e-12, abs=1e-12), (which, pair)
+
+
+def _moved(printed: PrintedDual, pair: Pair, which: str, by: mpf) -> mpf:
+    a, b = mpf(pair.root_a) * mpmath.exp(by), mpf(pair.root_b)
+    return getattr(_exact(printed, a, b, pair.sign * (1 - mpf(pair.gap))), which)
+
+
+def _graph(dual: Dual, some: Sequence[Pair]) -> tuple[After, list[torch.Tensor]]:
+    inputs = [torch.tensor([pair[k] for pair in some], dtype=torch.float64, requires_grad=True) for k in (0, 1, 3)]
+    a, b, gap = inputs
+    rho = torch.tensor([pair.sign for pair in some], dtype=torch.float64) * (1.0 - gap)
+    return dual.correlate(dual.rows(a), dual.rows(b), rho, gap), inputs
 
 
 def assert_recorded(activation: ClosedForm, roots: Sequence[float]) -> None:
@@ -231,11 +259,14 @@ def assert_recorded(activation: ClosedForm, roots: Sequence[float]) -> None:
             for side, given in (("p", activation.parameters), ("a", a), ("b", b))
         ]
         lines = record(getattr(activation, name), *names, "rho", "gap", results=["r", "g", "k"])
+        program = _program(lines)
         for i in range(len(chosen)):
             known = dict(zip(names[0], activation.parameters, strict=True))
             for side, given in zip(names[1:], (a, b), strict=True):
                 known |= {key: float(column[i]) for key, column in zip(side, given, strict=True)}
-            replayed = _replay(lines, known | {"rho": float(rho[i]), "gap": float(gap[i])})
+            known |= _FUNCTIONS | {"rho": float(rho[i]), "gap": float(gap[i])}
+            exec(program, known)
+            replayed = [known[key] for key in ("r", "g", "k")]
             # Two libraries' elementary functions differ by an ulp, which formulas magnify where pairs are far apart.
             assert replayed == pytest.approx([float(result[i]) for result in results], rel=1e-12, abs=1e-15), chosen[i]
 
@@ -249,11 +280,8 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def _replay(lines: Iterable[str], known: dict[str, Any]) -> list[float]:
-    """Run recorded lines: `const double t = …;`, with hexadecimal numbers and `c ? x : y`."""
-    for line in lines:
-        target, expression = line.rstrip(";").split(" = ")
-        expression = re.sub(r"-?0x[\d.a-f]+p[+-]\d+", lambda number: repr(float.fromhex(number[0])), expression)
-        expression = re.sub(r"(\S+) \? (\S+) : (\S+)", r"\2 if \1 else \3", expression)
-        known[target.split()[-1]] = eval(expression, dict(_FUNCTIONS), known)
-    return [known[name] for name in ("r", "g", "k")]
+def _program(lines: Iterable[str]) -> CodeType:
+    """Recorded lines as Python: `const double t = …;`, with hexadecimal numbers and `c ? x : y`."""
+    text = "\n".join(re.sub(r"^(const \w+ )?(.*);$", r"\2", line) for line in lines)
+    text = re.sub(r"-?0x[\d.a-f]+p[+-]\d+", lambda number: repr(float.fromhex(number[0])), text)
+    return compile(re.sub(r"(\S+) \? (\S+) : (\S+)", r"\2 if \1 else \3", text), "recorded", "exec")

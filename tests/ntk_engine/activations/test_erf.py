@@ -62,7 +62,7 @@ def test_functions(sigma: Erf) -> None:
 
 
 def test_derivatives(sigma: Erf) -> None:
-    exact.assert_differentiable(sigma, (1e-60, 1e-6, 0.3, 1.0, 1e6, 1e60))
+    exact.assert_differentiable(sigma, printed(sigma), (1e-60, 1e-6, 0.3, 1.0, 1e6, 1e60))
 
 
 def test_the_formula_is_recorded_as_it_is_computed(sigma: Erf) -> None:
