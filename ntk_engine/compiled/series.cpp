@@ -40,6 +40,7 @@ inline void sum(const double* a, const double* b, long stride, long terms, const
 
 // How many of every second row of a block must be summed: up to the last that is not zero.
 inline long terms(const double* block, long first, long degree) {
+    if (degree < first) return 0;
     for (long k = degree - (degree - first) % 2; k >= first; k -= 2)
         for (long j = 0; j < STRIP; ++j)
             if (block[k * STRIP + j] != 0.0) return (k - first) / 2 + 1;

@@ -13,8 +13,8 @@ from ntk_engine.compiled import passes
 from ntk_engine.infinite import codes
 from ntk_engine.infinite.angles import correlate
 from ntk_engine.infinite.blocks import Block, blocks
-from ntk_engine.infinite.network import run
-from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.network import Way, run
+from ntk_engine.infinite.norms import on_diagonal, outputs, profile_of
 from ntk_engine.infinite.rows import Rows, Side, rows
 from ntk_engine.infinite.workspace import Workspace
 
@@ -68,12 +68,17 @@ def tile(
 
 def _fill(arch: Architecture, a: Rows, b: Rows, at: Block, work: Workspace, out: Kernel, mirror: Kernel | None) -> None:
     """Compute a block into `out`, and its transpose into `mirror` where there is one."""
-    sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
-    pairs = run(arch, correlate(a, b, at, work), *sides)
+    pairs = correlate(a, b, at, work)
+    profile = profile_of(arch, a, b)
+    if profile is not None:
+        pairs, left, right = profile(pairs), outputs(arch, a)[at.rows], outputs(arch, b)[at.columns]
+    else:
+        sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
+        pairs = run(arch, Way(pairs, *sides, a.inputs, "diagonal" if at.diagonal else "none")).pairs
+        left, right = (side.root for side in sides)
     units = {"nngp": pairs.rho, "ntk": pairs.tau}
     for name, place in out.arrays.items():
-        other = None if mirror is None else mirror.arrays[name]
-        _finish(units[name], sides[0].root, sides[1].root, place, other, at.diagonal)
+        _finish(units[name], left, right, place, None if mirror is None else mirror.arrays[name], at.diagonal)
 
 
 def _finish(units: Tensor, a: Tensor, b: Tensor, out: Tensor, mirror: Tensor | None, diagonal: bool) -> None:
@@ -91,12 +96,9 @@ def _finish(units: Tensor, a: Tensor, b: Tensor, out: Tensor, mirror: Tensor | N
 
 def diagonal(arch: Architecture, x: Tensor, *, kernels: Collection[str] = KERNELS) -> Kernel:
     """Σ^L(x, x) and Θ^L(x, x) of every row of x (n×d): vectors of n numbers. Raises ValueError as `rows` does."""
-    prepared = rows(x)
-    sides = [Side(prepared, slice(0, len(prepared)), depth(arch), None) for _ in range(2)]
-    zero = torch.zeros_like(prepared.root)
-    pairs = run(arch, Pairs(zero + 1.0, zero, zero), *sides)
+    pairs, root = on_diagonal(arch, rows(x))
     units = {"nngp": pairs.rho, "ntk": pairs.tau}
-    square = sides[0].root.square()
+    square = root.square()
     return Kernel({name: (units[name] * square).to(x.dtype) for name in KERNELS if name in kernels})
 
 
@@ -130,6 +132,7 @@ def kernel(
     result = Kernel({name: x1.new_empty(len(a), len(b)) for name in KERNELS if name in kernels})
 
     gram, local = x2 is None, threading.local()
+    profile_of(arch, a, b)
 
     def fill(at: Block) -> None:
         work = local.__dict__.setdefault("work", Workspace())

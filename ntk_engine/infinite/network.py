@@ -1,25 +1,189 @@
-"""A whole network: layer by layer, what it does to the rows of a tile and to their pairs."""
+"""A whole network: layer by layer, what it does to the rows of a tile and to their pairs.
+
+A further kind of layer is one function here or in a file of its own, registered with `through`.
+"""
 
 from __future__ import annotations
 
-from functools import singledispatch
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import partial, singledispatch
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
 
-from ntk_engine.architecture import Architecture, Mlp
-from ntk_engine.infinite.stack import dense, stack
+import torch
+
+from ntk_engine.activations.formulas import where
+from ntk_engine.architecture import Mlp, simplified
+from ntk_engine.infinite import joining, roots
+from ntk_engine.infinite.recursion import Pairs, add_bias
+from ntk_engine.infinite.stack import activate, dense, stack
+from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
+from ntk_engine.layers.joining import shares
 
 if TYPE_CHECKING:
-    from ntk_engine.infinite.recursion import Pairs
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from ntk_engine.activations.base import Activation
+    from ntk_engine.architecture import Architecture
     from ntk_engine.infinite.rows import Side
+    from ntk_engine.layers import Layer
+
+Same = Literal["none", "diagonal", "all"]
+
+
+@dataclass
+class Way:
+    """Where a tile is on its way through a network."""
+
+    pairs: Pairs
+    a: Side
+    b: Side
+    width: int | None
+    """Neurons of the layer it has come to, where that is known: n_0 at first."""
+    same: Same = "none"
+    """Which of the pairs are an input with itself: dropout's masks are then the same."""
+    signed: bool = True
+    """Whether ρ may be negative."""
+
+    def rows(self, key: object, make: roots.Make) -> list[Tensor]:
+        """What the rows of both sides bring to a layer, each shaped to broadcast against the pairs."""
+        return [side.lay(side.advance(key, make)) for side in (self.a, self.b)]
+
+
+def run(arch: Architecture, way: Way) -> Way:
+    """Carry a tile through a network."""
+    if isinstance(arch, Mlp):
+        _dense(way, arch.sigma_w, arch.beta)
+        _stack(way, arch.activation, arch.sigma_w, arch.beta, arch.depth - 1)
+        return way
+    plain = simplified(arch, finite=False)
+    if isinstance(plain, Mlp):
+        return run(plain, way)
+    return _run(plain.layers, way)
+
+
+def _run(layers: Sequence[Layer], way: Way) -> Way:
+    for layer, following, count in _groups(layers):
+        if isinstance(layer, Nonlinearity) and following is not None:
+            _stack(way, layer.activation, following.sigma_w, following.beta, count)
+            way.width = following.width
+        else:
+            for _ in range(count):
+                through(layer, way)
+    return way
+
+
+def _groups(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Dense | None, int]]:
+    """Layers, or activations with the dense layers after them, and how many times in a row."""
+    steps: list[tuple[Layer, Dense | None]] = []
+    for layer in layers:
+        joined = steps and steps[-1][1] is None and isinstance(steps[-1][0], Nonlinearity)
+        if joined and isinstance(layer, Dense) and layer.parametrization == "ntk":
+            steps[-1] = (steps[-1][0], layer)
+        else:
+            steps.append((layer, None))
+    return ((*step, len(list(equal))) for step, equal in groupby(steps))
 
 
 @singledispatch
-def run(arch: Architecture, pairs: Pairs, a: Side, b: Side) -> Pairs:  # noqa: ARG001
-    """Carry pairs of inputs through a network; a, b: the rows of the two sides, which end with the outputs' roots."""
-    raise TypeError(f"there is no kernel of {arch!r}")
+def through(layer: Layer, way: Way) -> None:
+    """Carry a tile through a layer."""
+    raise TypeError(f"there is no kernel of a {layer.type} layer")
 
 
-@run.register(Mlp)
-def _(arch: Mlp, pairs: Pairs, a: Side, b: Side) -> Pairs:
-    pairs = dense(arch.sigma_w, arch.beta, pairs, a, b, signed=True)
-    return stack(arch.activation, arch.sigma_w, arch.beta, arch.depth - 1, pairs, a, b, signed=True)
+@through.register(Dense)
+def _(layer: Dense, way: Way) -> None:
+    if layer.parametrization == "ntk":
+        _dense(way, layer.sigma_w, layer.beta)
+    else:
+        _standard(way, layer)
+    way.width = layer.width
+
+
+@through.register(Nonlinearity)
+def _(layer: Nonlinearity, way: Way) -> None:
+    way.pairs, way.signed = activate(layer.activation, way.pairs, way.a, way.b)
+
+
+@through.register(LayerNorm)
+def _(layer: LayerNorm, way: Way) -> None:
+    way.rows(layer, lambda root: (root[None], (root > 0.0).to(root.dtype)))
+
+
+@through.register(Scale)
+def _(layer: Scale, way: Way) -> None:
+    way.rows(layer, lambda root: (root[None], root * abs(layer.factor)))
+
+
+@through.register(Dropout)
+def _(layer: Dropout, way: Way) -> None:
+    """Independent masks divide E[α²] by 1 − rate and leave E[αα'] as it is."""
+    kept = 1.0 - layer.rate
+    way.rows(layer, lambda root: (root[None], root * kept**-0.5))
+    if way.same == "all":
+        return
+    rho, gap, tau = way.pairs
+    after = Pairs(rho * kept, gap * kept + layer.rate, tau * kept)
+    if way.same == "diagonal":
+        for new, old in zip(after, way.pairs, strict=True):
+            new.diagonal().copy_(old.diagonal())
+    way.pairs = after
+
+
+@through.register(Parallel)
+def _(layer: Parallel, way: Way) -> None:
+    ends = [
+        _run(branch, replace(way, pairs=Pairs(*map(torch.clone, way.pairs)), a=way.a.fork(i), b=way.b.fork(i)))
+        for i, branch in enumerate(layer.branches)
+    ]
+    pairs = [end.pairs for end in ends]
+    if layer.combine == "product":
+        way.a.join([end.a for end in ends], layer, lambda found: (found, found.prod(dim=0)))
+        way.b.join([end.b for end in ends], layer, lambda found: (found, found.prod(dim=0)))
+        way.pairs = joining.product_pairs(pairs)
+    else:
+        summed = layer.combine == "sum"
+        weights = [1] * len(ends) if summed else shares([end.width for end in ends], layer.weights)
+        make = partial(_sum, [weight if summed else weight / sum(weights) for weight in weights])
+        a = way.a.lay(way.a.join([end.a for end in ends], layer, make)).unbind()
+        b = way.b.lay(way.b.join([end.b for end in ends], layer, make)).unbind()
+        way.pairs = joining.sum_pairs(pairs, a, b)
+    way.signed = any(end.signed for end in ends)
+    widths = {end.width for end in ends}
+    way.width = widths.pop() if len(widths) == 1 and layer.combine != "concatenate" else None
+
+
+def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
+    length, parts = joining.sum_rows(found, weights)
+    return parts, length
+
+
+def _dense(way: Way, sigma_w: float, beta: float) -> None:
+    way.pairs = dense(sigma_w, beta, way.pairs, way.a, way.b, signed=way.signed)
+
+
+def _stack(way: Way, activation: Activation, sigma_w: float, beta: float, count: int) -> None:
+    way.pairs = stack(activation, sigma_w, beta, count, way.pairs, way.a, way.b, signed=way.signed)
+    way.signed = way.signed and count == 0
+
+
+def _standard(way: Way, layer: Dense) -> None:
+    """Weights N(0, σ_w²/n) and biases N(0, β²) themselves: Θ ← σ_w² Θ + n Σ_in + 1, n the width before.
+
+    Sohl-Dickstein, Novak, Schoenholz, Lee, On the infinite width limit of neural networks with a standard
+    parameterization, 2020.
+    """
+    assert way.width is not None, "the architecture has checked that the width is known"
+    fan_in = way.width / layer.sigma_w**2
+
+    def make(root: Tensor) -> tuple[Tensor, Tensor]:
+        after, biased = roots.add_bias(root * layer.sigma_w, layer.beta)
+        return torch.stack([*biased, where(after > 0.0, 1.0 / after, after)]), after
+
+    a, b = (rows.unbind() for rows in way.rows(layer, make))
+    before = way.pairs
+    rho, gap = add_bias(a, b, before.rho, before.gap)
+    own = a[0] * b[0] * (before.tau + fan_in * before.rho) + a[3] * b[3]
+    way.pairs = Pairs(rho, gap, own)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OCTAVES, DEGREE = 40, 13
 # What a table may miss, in units of the last digit of √(K(x,x) K(x',x')), beside two for every layer.
-_TOLERANCE = 16
+_ROUNDINGS = 16
 
 
 class Profile:
@@ -49,10 +49,10 @@ class Profile:
         return Pairs(value[..., 0], pairs.gap, value[..., 1])
 
 
-def tabulate(network: Callable[[Pairs], Pairs], like: Tensor) -> Profile | None:
+def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Profile | None:
     """The table of a network that maps pairs (1×n) to pairs, or None where it would not be exact.
 
-    like: a tensor on the device to compute on.
+    layers: its depth; like: a tensor on the device to compute on.
     """
     nodes, between, to_chebyshev, to_powers = (item.to(like.device) for item in _rules())
     # In two steps: as one matrix their product would have rounded what cancels in it.
@@ -60,7 +60,8 @@ def tabulate(network: Callable[[Pairs], Pairs], like: Tensor) -> Profile | None:
     profile = Profile(table.contiguous())
     exact, found = _at(network, between), _at(profile, between)
     scale = exact.abs().amax(dim=(0, 1, 2))
-    return profile if bool(((found - exact).abs() <= _TOLERANCE * scale).all()) else None
+    bound = (_ROUNDINGS + 2 * layers) * torch.finfo(torch.float64).eps
+    return profile if bool(((found - exact).abs() <= bound * scale).all()) else None
 
 
 def _at(function: Callable[[Pairs], Pairs], positions: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def _cells(gap: Tensor) -> tuple[Tensor, Tensor]:
     r = gap.sqrt().clamp_max(1.0 - torch.finfo(torch.float64).eps)
     octave = r.frexp().exponent - 1 + OCTAVES
     quarter = ((r.frexp().mantissa * 2.0 - 1.0) * 4.0).long()
-    cell = torch.where(octave < 0, 4 * OCTAVES, octave * 4 + quarter)
+    cell = torch.where(r < 2.0**-OCTAVES, 4 * OCTAVES, octave * 4 + quarter)
     return cell, (r - left[cell]) / width[cell] * 2.0 - 1.0
 
 

@@ -6,6 +6,7 @@ it: a gain σ_w g that is rounded once would be off by its last digit to the pow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from ntk_engine.activations.base import Dual
 
+# What a layer makes of roots (n): what it brings to pairs (…×n), and the roots after it.
+Make = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 Biased = tuple["Tensor", "Tensor", "Tensor"]
 # Roots within these bounds have squares, and rests of squares, that neither overflow nor underflow.
 _LEAST, _MOST = 2.0**-400, 2.0**400

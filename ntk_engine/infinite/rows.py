@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from torch import Tensor
+
+    from ntk_engine.infinite.profile import Profile
 
 DTYPES = (torch.float64, torch.float32)
 # Bytes of layers' quantities that one set of rows may keep; deeper networks compute them anew for every tile.
@@ -30,6 +33,13 @@ class Rows:
     """‖x‖/√n_0 (n, float64): the root of x·x/n_0."""
     kept: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict)
     """What layers have computed for these rows."""
+    profiles: dict[Hashable, Profile | None] = field(default_factory=dict)
+    """Networks as functions of one variable, for pairs of these rows."""
+
+    @property
+    def inputs(self) -> int:
+        """n_0."""
+        return self.scaled.shape[1]
 
     def __len__(self) -> int:
         return self.scaled.shape[0]
@@ -39,11 +49,12 @@ class Side:
     """One side of a tile on its way through a network: the roots of its rows at the current depth.
 
     Where it fits, a layer's quantities are computed for all rows at once and kept, and a tile takes its slice of them.
-    axis: 0 where the rows run down the tile, 1 where they run across it, None for a list of pairs.
+    axis: 0 where the rows run down the tile, 1 where they run across it, None for a list of pairs. repeat: how many
+    times a single row stands there.
     """
 
-    def __init__(self, rows: Rows, some: slice, layers: int, axis: int | None) -> None:
-        self._rows, self._some, self._axis = rows, some, axis
+    def __init__(self, rows: Rows, some: slice, layers: int, axis: int | None, repeat: int = 1) -> None:
+        self._rows, self._some, self._axis, self._repeat = rows, some, axis, repeat
         self._whole = len(rows) * layers * 8 * 8 <= _KEPT_BYTES
         self._roots = rows.root if self._whole else rows.root[some]
         self._path: tuple[Hashable, ...] = ()
@@ -63,11 +74,19 @@ class Side:
         self._path = (*self._path, key)
         if not self._whole:
             brings, self._roots = make(self._roots)
-            return brings
+            return self._repeated(brings)
         if self._path not in self._rows.kept:
             self._rows.kept[self._path] = make(self._roots)
         brings, self._roots = self._rows.kept[self._path]
-        return brings[..., self._some]
+        return self._repeated(brings[..., self._some])
+
+    def _repeated(self, brings: Tensor) -> Tensor:
+        return brings if self._repeat == 1 else brings.repeat_interleave(self._repeat, dim=-1)
+
+    def join(self, ends: Sequence[Side], key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+        """Go on from where branches end: `make` takes their roots together (branches×n)."""
+        found = torch.stack([end._roots for end in ends])
+        return self.advance(("join", key), lambda _: make(found))
 
     def lay(self, brings: Tensor) -> Tensor:
         """What rows bring (…×n), shaped to broadcast against the tile."""
@@ -75,9 +94,8 @@ class Side:
 
     def fork(self, branch: int) -> Side:
         """This side at the start of a branch."""
-        other = Side.__new__(Side)
-        other._rows, other._some, other._axis, other._whole = self._rows, self._some, self._axis, self._whole
-        other._roots, other._path = self._roots, (*self._path, ("branch", branch))
+        other = copy(self)
+        other._path = (*self._path, ("branch", branch))
         return other
 
 

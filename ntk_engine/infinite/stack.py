@@ -9,6 +9,7 @@ import torch
 
 from ntk_engine.activations.base import ClosedForm
 from ntk_engine.infinite import codes, recursion, roots
+from ntk_engine.infinite.recursion import Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.activations.base import Activation
-    from ntk_engine.infinite.recursion import Pairs
     from ntk_engine.infinite.rows import Side
 
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
@@ -50,6 +50,19 @@ def stack(
                 pairs = recursion.layer(dual.correlate, a.lay(layer_a).unbind(), b.lay(layer_b).unbind(), pairs)
         signed = not dual.nonnegative
     return pairs
+
+
+def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pairs, bool]:
+    """An activation alone, and whether ρ may be negative after it."""
+    dual = activation.dual(*_union(a, b))
+
+    def make(root: Tensor) -> tuple[Tensor, Tensor]:
+        brings = dual.rows(root)
+        return torch.stack(list(brings)), brings[0]
+
+    rows_a, rows_b = (side.lay(side.advance(dual, make)).unbind() for side in (a, b))
+    after = dual.correlate(rows_a, rows_b, pairs.rho, pairs.gap)
+    return Pairs(after.rho, after.gap, after.slope * pairs.tau), not dual.nonnegative
 
 
 def _chunks(activation: Activation, layers: int) -> Iterator[int]:

@@ -91,7 +91,7 @@ def test_counts_are_integers(field: str, value: object) -> None:
         ({"depth": 2, "activation": "sigmoidal"}, "activation"),
         ({"depth": 2, "activation": 3}, "activation"),
         ({"depth": 2, "activation": {"type": ["relu"]}}, "activation"),
-        ({"depth": 2, "activation": {"type": "relu", "slope": 1}}, "activation"),
+        ({"depth": 2, "activation": {"type": "relu", "slope": 1}}, "activation/slope"),
         ({"depth": 2, "dropout": 0.5}, "dropout"),
         ({"type": "cnn", "depth": 2}, "type"),
     ],
@@ -103,7 +103,7 @@ def test_the_field_at_fault_is_pointed_at(body: dict[str, object], where: str) -
     for validate, value in ((ADAPTER.validate_python, body), (ADAPTER.validate_json, json.dumps(body))):
         with pytest.raises(ValidationError) as caught:
             validate(value)  # type: ignore[arg-type]
-        assert (where,) in {error["loc"] for error in caught.value.errors()}
+        assert (where.split("/")[0],) in {error["loc"] for error in caught.value.errors()}
 
 
 def test_pydantic_hands_over_the_faults_of_values() -> None:

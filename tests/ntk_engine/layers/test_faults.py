@@ -56,7 +56,7 @@ def test_all_of_them_are_named_where_they_are() -> None:
         "5/branches",
         "5/branches/0/1",
         "5/combine",
-        "6",
+        "6/slope",
         "7/activation",
         "8/rate",
         "9/factor",

@@ -1,0 +1,81 @@
+"""What the norms of the inputs allow: a network's rows alone, and whether its pairs are a function of one variable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ntk_engine.activations.base import ClosedForm
+from ntk_engine.architecture import Mlp, Network, activations, depth
+from ntk_engine.infinite.network import Way, run
+from ntk_engine.infinite.profile import Profile, tabulate
+from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.rows import Rows, Side
+from ntk_engine.layers import Dropout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from ntk_engine.architecture import Architecture
+    from ntk_engine.layers import Layer
+
+# Fewer layers of a closed form, or fewer pairs, take less time than the table of so many.
+_LAYERS, _PAIRS = 8, 2**16
+# Norms that differ by their rounding: √(n_0) roundings of the sum of squares are far below this for any n_0.
+_EQUAL = 16 * torch.finfo(torch.float64).eps
+
+
+def on_diagonal(arch: Architecture, prepared: Rows) -> tuple[Pairs, Tensor]:
+    """Every row with itself (n): ρ, its gap and τ after the network, and √q there."""
+    a, b = (Side(prepared, slice(0, len(prepared)), depth(arch), None) for _ in range(2))
+    zero = torch.zeros_like(prepared.root)
+    way = run(arch, Way(Pairs(zero + 1.0, zero, zero), a, b, prepared.inputs, "all"))
+    return way.pairs, a.root
+
+
+def outputs(arch: Architecture, prepared: Rows) -> Tensor:
+    """√q of every row after the network."""
+    if ("outputs", arch) not in prepared.kept:
+        prepared.kept["outputs", arch] = (on_diagonal(arch, prepared)[1],) * 2
+    return prepared.kept["outputs", arch][0]
+
+
+def profile_of(arch: Architecture, a: Rows, b: Rows) -> Profile | None:
+    """The network as a function of the correlation alone, where it is one for these rows and a table pays."""
+    root = _common_root(arch, a, b)
+    if root is None:
+        return None
+    key = ("profile", arch, root)
+    if key not in a.profiles:
+        a.profiles[key] = tabulate(lambda pairs: _at_root(arch, root, pairs, a), depth(arch), a.root)
+    return a.profiles[key]
+
+
+def _common_root(arch: Architecture, a: Rows, b: Rows) -> float | None:
+    """The root that stands for those of all rows, if one can."""
+    closed = all(isinstance(activation, ClosedForm) for activation in activations(arch))
+    if isinstance(arch, Network) and any(isinstance(layer, Dropout) for layer in _all(arch.layers)):
+        return None  # an input's kernel with itself is another function than that of its duplicates
+    if len(a) * len(b) < _PAIRS or (closed and depth(arch) < _LAYERS):
+        return None
+    if isinstance(arch, Mlp) and arch.beta == 0.0 and arch.activation.facts.homogeneous:
+        return 1.0
+    least, most = min(float(a.root.min()), float(b.root.min())), max(float(a.root.max()), float(b.root.max()))
+    return most if most - least <= _EQUAL * most else None
+
+
+def _all(layers: Sequence[Layer]) -> Iterator[Layer]:
+    for layer in layers:
+        yield layer
+        for branch in layer.inner:
+            yield from _all(branch)
+
+
+def _at_root(arch: Architecture, root: float, pairs: Pairs, a: Rows) -> Pairs:
+    one = torch.full_like(pairs.rho[0, :1], root)
+    rows = Rows(one[:, None], one, one)
+    left, right = (Side(rows, slice(0, 1), depth(arch), axis, pairs.rho.shape[axis]) for axis in (0, 1))
+    return run(arch, Way(pairs, left, right, a.inputs)).pairs

@@ -1,0 +1,87 @@
+"""Networks of any layers against printed formulas, matrix by matrix."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ntk_engine import infinite
+from ntk_engine.architecture import mlp, parse
+from tests.ntk_engine.layers.readings import kernels
+
+NETWORKS: dict[str, list[Any]] = {
+    "uneven": [{"type": "dense", "sigma_w": 1.5, "beta": 0.0}, "relu", {"type": "dense", "beta": 0.7}, "relu", "dense"],
+    "ends in relu": ["dense", "relu"],
+    "residual": ["dense", *[{"type": "residual", "layers": ["relu", "dense"]}] * 3, "relu", "dense"],
+    "sum": ["dense", {"type": "parallel", "branches": [["relu", "dense"], [{"type": "dense", "beta": 2.0}]]}],
+    "product": [
+        "dense",
+        {"type": "parallel", "branches": [["relu", "dense"], ["dense"], ["dense"]], "combine": "product"},
+        "dense",
+        "relu",
+        "dense",
+    ],
+    "concatenation": [
+        "dense",
+        {"type": "parallel", "branches": [["relu", "dense"], ["dense"]], "combine": "concatenate", "weights": [1, 3]},
+        "dense",
+    ],
+    "layer norm": ["dense", "layer_norm", "relu", "dense", "layer_norm", "relu", "dense"],
+    "dropout": ["dense", "relu", {"type": "dropout", "rate": 0.25}, "dense", "relu", "dense"],
+    "dropped inputs": [{"type": "dropout", "rate": 0.5}, "dense", "relu", "dense"],
+    "scale": ["dense", "relu", {"type": "scale", "factor": -3.0}, "dense"],
+    "standard": [
+        {"type": "dense", "width": 30, "parametrization": "standard"},
+        "relu",
+        {"type": "dense", "width": 7, "parametrization": "standard", "sigma_w": 2.0, "beta": 0.5},
+        "relu",
+        {"type": "dense", "parametrization": "standard", "beta": 0.0},
+    ],
+    "branches of branches": [
+        "dense",
+        {
+            "type": "parallel",
+            "branches": [
+                ["relu", "dense", {"type": "residual", "layers": ["layer_norm", "relu", "dense"]}],
+                [],
+            ],
+        },
+        "relu",
+        "dense",
+    ],
+}
+
+
+def inputs() -> np.ndarray:
+    """Random rows, none of them near another: the printed formulas keep their digits."""
+    return np.random.default_rng(5).normal(size=(40, 6))
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_printed_formulas(name: str, device: str) -> None:
+    x = inputs()
+    exact = kernels(NETWORKS[name], x)
+    k = infinite.kernel(parse(NETWORKS[name]), torch.from_numpy(x).to(device), block=16)
+    for found, matrix in ((k.nngp, exact.nngp), (k.ntk, exact.ntk)):
+        scale = np.sqrt(np.outer(matrix.diagonal(), matrix.diagonal()))
+        # arccos and √(qq' − Σ²) of the formulas magnify a rounding by 1/sin φ < 20, in each of up to six layers.
+        assert (np.abs(found.cpu().numpy() - matrix) <= 1e-13 * scale).all()
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_network_of_duplicates_and_opposites(name: str, device: str) -> None:
+    """Duplicates that are no self-pairs agree with the limit of ever nearer inputs; all is finite at opposites."""
+    x = torch.from_numpy(inputs()[:3]).to(device)
+    rows = torch.cat([x, x, -x, 0 * x[:1]])
+    k = infinite.kernel(parse(NETWORKS[name]), rows)
+    near = infinite.kernel(parse(NETWORKS[name]), x, x + 1e-13)
+    assert k.ntk.isfinite().all()
+    torch.testing.assert_close(k.nngp[:3, 3:6].diagonal(), near.nngp.diagonal(), rtol=1e-11, atol=0)
+    torch.testing.assert_close(k.ntk[:3, 3:6].diagonal(), near.ntk.diagonal(), rtol=1e-11, atol=0)
+
+
+def test_an_mlp_is_the_list_of_its_layers(device: str) -> None:
+    x = torch.from_numpy(inputs()).to(device)
+    written = ["dense", "erf", "dense", "erf", "dense"]
+    assert torch.equal(infinite.kernel(parse(written), x).ntk, infinite.kernel(mlp(3, "erf"), x).ntk)
