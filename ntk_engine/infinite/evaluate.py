@@ -6,8 +6,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import torch
-
 from ntk_engine.architecture import activations, depth
 from ntk_engine.compiled import passes
 from ntk_engine.infinite import codes

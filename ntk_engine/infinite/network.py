@@ -88,7 +88,7 @@ def _groups(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Dense | None, int]
 
 
 @singledispatch
-def through(layer: Layer, way: Way) -> None:
+def through(layer: Layer, way: Way) -> None:  # noqa: ARG001
     """Carry a tile through a layer."""
     raise TypeError(f"there is no kernel of a {layer.type} layer")
 
