@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from math import frexp, hypot, ldexp, pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -35,6 +36,7 @@ class TwoSlopes(ClosedForm):
         a, b = self.slopes
         # ρ_σ ≥ c|ρ| where ρ < 0. The signs are compared, as ab may underflow.
         object.__setattr__(self, "nonnegative", min(a, b) <= 0.0 <= max(a, b))
+        object.__setattr__(self, "square_gain", (Fraction(a) ** 2 + Fraction(b) ** 2) / 2)
 
     def value(self, z: Tensor) -> Tensor:
         """a·min(z, 0) + b·max(z, 0)."""
@@ -70,10 +72,8 @@ class TwoSlopes(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As above; where ρ < 0, 1 − ρ_σ = 1 − c + c·gap − t(…) and 1 + ρ_σ = 1 + c − c·gap + t(…)."""
-        cosine = 1.0 - gap
-        sine = f.sqrt(gap * (2.0 - gap))
-        phi = f.angle(sine, cosine)
-        bent, turned = f.excess(phi, sine, cosine) * p[1], phi * p[1]
+        phi, _, excess = f.arc(gap)
+        bent, turned = excess * p[1], phi * p[1]
         opposite = rho < 0.0
         value = f.where(opposite, rho * -p[0], rho) + bent
         below = f.where(opposite, gap * p[0] + p[2], gap) - bent
@@ -89,12 +89,9 @@ class TwoSlopes(ClosedForm):
         rho: Tensor,
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """1 − ρ_σ = gap − t (sin φ − φ cos φ), whose rounding moves the next angle by its last digits, as for ReLU."""
-        cosine = 1.0 - gap
-        sine = f.sqrt(gap * (2.0 - gap))
-        phi = f.angle(sine, cosine)
-        after = gap - (sine - phi * cosine) * p[1]
-        after = f.where(after < 0.0, gap, after)
+        """1 − ρ_σ = gap − t (sin φ − φ cos φ), as for ReLU."""
+        phi, _, excess = f.arc(gap)
+        after = gap - excess * p[1]
         return 1.0 - after, after, 1.0 - phi * p[1]
 
 

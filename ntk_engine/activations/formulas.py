@@ -43,6 +43,19 @@ def angle(sine: Tensor, cosine: Tensor) -> Tensor:
     return sine.atan2(cosine)
 
 
+def arc(gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """φ, sin φ and sin φ − φ cos φ for cos φ = 1 − gap in [0, 1], each accurate relative to itself.
+
+    Compiled, by D = (φ/sin φ − 1)/gap, which is 1/3 and more: the excess is gap sin φ (1 − D cos φ).
+    """
+    sine, cosine = sqrt(gap * (2.0 - gap)), 1.0 - gap
+    if hasattr(gap, "arc_rest"):
+        rest = gap.arc_rest()
+        return sine * (1.0 + gap * rest), sine, sine * gap * (1.0 - rest * cosine)
+    phi = angle(sine, cosine)
+    return phi, sine, excess(phi, sine, cosine)
+
+
 def excess(phi: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
     """sin φ − φ cos φ for φ in [0, π/2], accurate relative to itself."""
     square = phi * phi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, partial
 from math import factorial, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -165,6 +166,8 @@ class Identity(ClosedForm):
         homogeneous=True,
         smoothness="C^inf",
     )
+
+    square_gain = Fraction(1)
 
     def value(self, z: Tensor) -> Tensor:
         """z."""

@@ -53,11 +53,8 @@ class Relu(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """κ₁ = (sin φ + (π − φ) cos φ)/π and κ₀ = 1 − φ/π; where ρ < 0, by ψ = π − φ: (sin ψ − ψ cos ψ)/π and ψ/π."""
-        cosine = 1.0 - gap
-        sine = f.sqrt(gap * (2.0 - gap))
-        phi = f.angle(sine, cosine)
-        excess = f.excess(phi, sine, cosine) * (1.0 / pi)
-        turned = phi * (1.0 / pi)
+        phi, _, excess = f.arc(gap)
+        excess, turned = excess * (1.0 / pi), phi * (1.0 / pi)
         opposite = rho < 0.0
         after = f.where(opposite, 1.0 - excess, gap - excess)
         return f.where(opposite, excess, 1.0 - after), after, f.where(opposite, turned, 1.0 - turned)
@@ -76,8 +73,6 @@ class Relu(ClosedForm):
         sin φ = √(gap (2 − gap)) is accurate relative to itself, hence so are φ and the excess, and the difference, at
         least half of the gap: no error grows over ten thousand layers but by its own size.
         """
-        cosine = 1.0 - gap
-        sine = f.sqrt(gap * (2.0 - gap))
-        phi = f.angle(sine, cosine)
-        after = gap - f.excess(phi, sine, cosine) * (1.0 / pi)
+        phi, _, excess = f.arc(gap)
+        after = gap - excess * (1.0 / pi)
         return 1.0 - after, after, 1.0 - phi * (1.0 / pi)

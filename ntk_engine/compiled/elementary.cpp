@@ -10,9 +10,8 @@ constexpr long STRIP = 64;
 inline double root(double x) { return std::sqrt(x); }
 inline double magnitude(double x) { return std::fabs(x); }
 
-// acos(c)/sqrt(1 - c^2) for 0 <= c <= 1: interpolated at 21 Chebyshev points in 1 - c, right to 6e-17.
-inline double angle(double sine, double cosine) {
-    const double x = 1.0 - cosine;
+// (phi/sin(phi) - 1)/x for x = 1 - cos(phi) in [0, 1]: phi/sin(phi) is interpolated at 21 Chebyshev points, to 6e-17.
+inline double arc_rest(double x) {
     double p = 0x1.fc3c94a58607fp-14;
     p = p * x + -0x1.0cdd8333e4640p-10;
     p = p * x + 0x1.0dad3ef1e23ecp-8;
@@ -33,8 +32,12 @@ inline double angle(double sine, double cosine) {
     p = p * x + 0x1.d41d41b84ae8cp-5;
     p = p * x + 0x1.111111112fc83p-3;
     p = p * x + 0x1.55555555553a7p-2;
-    p = p * x + 1.0;
-    return sine * p;
+    return p;
+}
+
+inline double angle(double sine, double cosine) {
+    const double x = 1.0 - cosine;
+    return sine * (1.0 + x * arc_rest(x));
 }
 
 // exp by 2^k exp(r), |r| <= ln(2)/2.

@@ -78,6 +78,9 @@ class Symbol:
     def where(self, condition: Symbol, other: Any) -> Symbol:
         return self.recorder.symbol(f"{condition.name} ? {self.name} : {_text(other)}")
 
+    def arc_rest(self) -> Symbol:
+        return self._call("arc_rest")
+
     def sqrt(self) -> Symbol:
         return self._call("root")
 

@@ -277,7 +277,16 @@ _FUNCTIONS: dict[str, Any] = {
     "exponential": lambda x: exp(max(x, -745.2)),
     "exponential_less_one": lambda x: expm1(max(x, -745.2)),
     "angle": atan2,
+    "arc_rest": lambda gap: float(_arc_rest(mpf(gap))),
 }
+
+
+def _arc_rest(gap: mpf) -> mpf:
+    """(φ/sin φ − 1)/gap for cos φ = 1 − gap."""
+    if gap == 0:
+        return mpf(1) / 3
+    with mpmath.workdps(80 - int(log10(gap))):
+        return (mpmath.acos(1 - gap) / mpmath.sqrt(gap * (2 - gap)) - 1) / gap
 
 
 def _program(lines: Iterable[str]) -> CodeType:
