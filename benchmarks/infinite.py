@@ -1,0 +1,180 @@
+"""Analytic kernels against neural-tangents and against the floor: `python -m benchmarks.infinite [--quick]`.
+
+Every case runs in a process of its own, ours and the peer's one after the other, on the same random inputs, with two
+cores each. The peer is left out where NTKD_PEER_PYTHON does not name a Python that has it (see peers/neural_tangents.py).
+The floor is one triangle's matrix product at the measured rate of the BLAS, and one pass for every layer at the measured
+rate of a ReLU layer by the vector maths library. Writes its table into docs/performance.md, between its marks.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from ctypes import CDLL, c_long, c_void_p
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.machine import facts
+from ntk_engine import infinite
+from ntk_engine.architecture import mlp
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs/performance.md"
+CORES = 2
+MARKS = ("<!-- infinite: begin -->\n", "<!-- infinite: end -->\n")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A Gram matrix to compute, NNGP and NTK."""
+
+    activation: str
+    hidden: int
+    points: int
+    dimension: int
+    dtype: str = "float64"
+    sphere: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        sizes = [str(size) for size in (self.hidden, self.points, self.dimension)]
+        return [self.activation, *sizes, self.dtype, *(["sphere"] if self.sphere else [])]
+
+
+def cases(quick: bool) -> list[Case]:
+    """What is timed."""
+    sizes = (1024, 4096) if quick else (1024, 4096, 16384)
+    every = [Case("relu", hidden, n, d) for hidden in (1, 3, 9) for n in sizes for d in (32, 784)]
+    every += [Case("relu", 100, 4096, d) for d in (32, 784)]
+    every += [Case(name, 3, n, d) for name in ("erf", "gelu", "tanh") for n in sizes for d in (32, 784)]
+    every += [Case("relu", hidden, 4096, 784, "float32") for hidden in (3, 9)]
+    return every + [Case("relu", hidden, 4096, 784, sphere=True) for hidden in (9, 90)]
+
+
+def ours(case: Case) -> dict[str, float]:
+    """The case in this process."""
+    torch.set_num_threads(1)
+    x = np.random.default_rng(0).standard_normal((case.points, case.dimension))
+    if case.sphere:
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+    inputs = torch.from_numpy(x.astype(case.dtype))
+    arch = mlp(case.hidden + 1, case.activation, 0.1, 2**0.5 if case.activation == "relu" else 1.5)
+    taken = []
+    for _ in range(4):
+        began, used = time.perf_counter(), time.process_time()
+        infinite.prepare(arch)
+        infinite.kernel(arch, inputs, threads=CORES)
+        taken.append((time.perf_counter() - began, time.process_time() - used))
+    best = min(taken[1:])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"first": taken[0][0], "seconds": best[0], "core_seconds": best[1], "peak": peak}
+
+
+def run(command: list[str], cache_home: str) -> dict[str, float] | None:
+    """A case in a process of its own, which finds nothing compiled in `cache_home`; None where it fails."""
+    environment = os.environ | {"XDG_CACHE_HOME": cache_home}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parent, check=False)
+    if done.returncode:
+        print(done.stderr[-400:], file=sys.stderr)
+        return None
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def floor(case: Case) -> float:
+    """Core-seconds of one triangle."""
+    entries = case.points * (case.points + 1) / 2
+    return entries * (2 * case.dimension / gemm_rate(case.dtype) + case.hidden * layer_seconds(case.dtype))
+
+
+@cache
+def gemm_rate(dtype: str) -> float:
+    """Flops a second of one core's matrix product, on tiles as the engine takes them."""
+    torch.set_num_threads(1)
+    x = torch.randn(512, 784, dtype=getattr(torch, dtype))
+    return 2 * 512 * 512 * 784 / best_of(lambda: torch.mm(x, x.mT))
+
+
+@cache
+def layer_seconds(dtype: str) -> float:
+    """Seconds of one core for one entry of one ReLU layer."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "floor.so")
+        flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+        subprocess.run(["g++", *flags, "-o", library, HERE / "floor.cpp", "-lmvec"], check=True)
+        function = CDLL(str(library))["layer_double" if dtype == "float64" else "layer_float"]
+    rho, tau = (torch.rand(2**14, dtype=getattr(torch, dtype)) for _ in range(2))
+    pointers = c_void_p(rho.data_ptr()), c_void_p(tau.data_ptr()), c_long(len(rho))
+    return best_of(lambda: function(*pointers)) / len(rho)
+
+
+def best_of(call: Callable[[], object], times: int = 30) -> float:
+    """The shortest of many runs, in seconds."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def row(case: Case, peer: str | None) -> str:
+    """The case's line of the table."""
+    with tempfile.TemporaryDirectory() as empty:
+        mine = run([sys.executable, "-m", "benchmarks.infinite", "--case", json.dumps(asdict(case))], empty)
+        theirs = run([peer, str(HERE / "peers/neural_tangents.py"), *case.arguments], empty) if peer else None
+    assert mine is not None
+    least = floor(case)
+    name = f"{case.activation} {case.hidden}{', sphere' if case.sphere else ''}"
+    cells = [name, str(case.points), str(case.dimension), case.dtype, f"{mine['seconds']:.3f}", f"{mine['first']:.1f}"]
+    cells += [f"{mine['core_seconds'] / least:.2f}", f"{mine['peak'] / 2**20:.0f}"]
+    if theirs:
+        cells += [f"{theirs['seconds']:.2f}", f"{theirs['first']:.1f}", f"{theirs['peak'] / 2**20:.0f}"]
+        cells += [f"**{theirs['seconds'] / mine['seconds']:.1f}**", f"{mine['peak'] / theirs['peak']:.2f}"]
+    else:
+        cells += ["–"] * 5
+    line = "| " + " | ".join(cells) + " |"
+    print(line, flush=True)
+    return line
+
+
+def main() -> None:
+    """Time every case, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="leave out N = 16384")
+    parser.add_argument("--case", help="one case, as JSON, in this process")
+    parser.add_argument("--only", default="", help="cases whose activation begins so; nothing is written")
+    asked = parser.parse_args()
+    if asked.case:
+        print(json.dumps(ours(Case(**json.loads(asked.case)))))
+        return
+    peer = os.environ.get("NTKD_PEER_PYTHON")
+    lines = [row(case, peer) for case in cases(asked.quick) if case.activation.startswith(asked.only)]
+    if not asked.only:
+        write(lines)
+
+
+def write(lines: list[str]) -> None:
+    """Put the table into the documentation."""
+    head = ["case, hidden layers", "N", "d", "dtype", "s", "first, s", "core-s / floor", "MiB"]
+    head += ["peer s", "peer first, s", "peer MiB", "faster", "memory"]
+    table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines]
+    rates = f"{gemm_rate('float64') / 1e9:.0f} Gflop/s (float64), {gemm_rate('float32') / 1e9:.0f} (float32)"
+    passes = f"{layer_seconds('float64') * 1e9:.2f} ns and {layer_seconds('float32') * 1e9:.2f} ns an entry"
+    said = f"{facts()}. One core's matrix product: {rates}; a ReLU layer by the vector maths library: {passes}.\n"
+    before, rest = DOCS.read_text().split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    DOCS.write_text(before + MARKS[0] + said + "\n" + "\n".join(table) + "\n" + MARKS[1] + after)
+
+
+if __name__ == "__main__":
+    main()
