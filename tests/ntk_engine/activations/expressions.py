@@ -65,6 +65,12 @@ def value(node: ast.expr, z: mpf) -> Any:
     return _walk(node, z, lambda f, *parts: f(*parts), mpf)
 
 
+def slope(source: str, z: mpf) -> Any:
+    """σ'(z), by differences."""
+    node = tree(source)
+    return mpmath.diff(lambda at: value(node, at), z)
+
+
 def ball(node: ast.expr, z: float) -> Ball:
     """σ(z), and a bound on the rounding of doubles. Raises UndefinedError."""
     try:
@@ -84,8 +90,9 @@ def _walk(node: ast.expr, z: Any, apply: Callable[..., Any], number: Callable[[A
         case ast.UnaryOp(op=op, operand=operand):
             return apply(OPERATORS[type(op)], _walk(operand, z, apply, number))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            exponent = value(right, mpf(0))
-            return apply(lambda u: u ** int(exponent), _walk(left, z, apply, number))
+            exponent = int(value(right, mpf(0)))
+            power = apply(lambda u: u ** abs(exponent), _walk(left, z, apply, number))
+            return power if exponent >= 0 else apply(OPERATORS[ast.Div], number(1), power)
         case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
             return apply(OPERATORS[type(op)], _walk(left, z, apply, number), _walk(right, z, apply, number))
         case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
@@ -101,6 +108,8 @@ def _walk(node: ast.expr, z: Any, apply: Callable[..., Any], number: Callable[[A
 
 def _rounded(function: Callable[..., Any], *parts: Ball) -> Any:
     """The function of balls: how far it gets at their ends, and its own rounding."""
+    if function is OPERATORS[ast.Div] and abs(parts[1].middle) <= parts[1].radius:
+        raise UndefinedError
     results = [function(*ends) for ends in product(*(part.ends() for part in parts))]
     if isinstance(results[0], bool):
         if len(set(results)) > 1:
