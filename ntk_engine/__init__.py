@@ -4,4 +4,4 @@ Import what you need by name, `from ntk_engine import infinite, spectrum`: this 
 `ntk_engine.activations` load without torch, so that a process that only checks architectures stays small.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
