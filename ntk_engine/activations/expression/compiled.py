@@ -52,7 +52,7 @@ def compile_expression(source: object, kinks: object) -> Compiled:
     reach = survey.check_finite(value, derivative, recording.values[0])
     jumps, bends = nature.corners(everything, value, derivative)
     if jumps.size:
-        raise ValueError(f"the expression jumps at z = {jumps[0]:.6g}, and an activation must be continuous")
+        raise ValueError(f"expression jumps at z = {jumps[0]:.6g}, where its tangent kernel would be infinite")
     facts = Facts(
         formula=text(tree),
         description="An expression in z.",
@@ -68,7 +68,7 @@ def compile_expression(source: object, kinks: object) -> Compiled:
 def _named(kinks: object) -> tuple[float, ...]:
     if not isinstance(kinks, Sequence) or isinstance(kinks, str | bytes):
         raise ValueError(f"kinks must be a list of numbers, not {kinks!r:.80}")
-    return tuple({number("a kink", kink) for kink in kinks})
+    return tuple({number(f"kinks[{index}]", kink) for index, kink in enumerate(kinks)})
 
 
 def _merged(found: frozenset[float], named: Sequence[float]) -> tuple[float, ...]:
@@ -76,5 +76,5 @@ def _merged(found: frozenset[float], named: Sequence[float]) -> tuple[float, ...
     own = [k for k in named if all(abs(k - f) > survey.SAME * max(1.0, abs(f)) for f in found)]
     merged = tuple(sorted({*found, *own}))
     if len(merged) > MAX_KINKS:
-        raise ValueError(f"an expression has at most {MAX_KINKS} kinks, not {len(merged)}")
+        raise ValueError(f"kinks may be {MAX_KINKS}, with those that need no name, not {len(merged)}")
     return merged

@@ -44,7 +44,7 @@ def find(node: Node) -> Found:
         else:
             kinks |= roots
     if len(kinks) > MAX_KINKS:
-        raise ValueError(f"{_short(node)} has more than {MAX_KINKS} kinks, which are too many")
+        raise ValueError(f"expression may have {MAX_KINKS} kinks, and {_short(node)} has more")
     return Found(kinks, tuple(unknown))
 
 

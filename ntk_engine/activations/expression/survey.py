@@ -61,16 +61,16 @@ def exact_kinks(
             continue
         at = crossings(recording, watched)
         if at.size > MAX_KINKS:
-            raise ValueError(f"{_quoted(watched.of)} changes over at {at.size} points or more; {MAX_KINKS} are allowed")
+            raise ValueError(f"expression may have {MAX_KINKS} kinks, and {_quoted(watched.of)} has {at.size} or more")
         own = at[~_near(at, found, SAME)]
         missing = own[~_near(own, named, _NAMED)]
         if missing.size:
             listed = ", ".join(map(_number, missing))
-            raise ValueError(f"{_quoted(watched.of)} changes over at z = {listed}: name these points in kinks")
+            raise ValueError(f"kinks must name z = {listed}, where {_quoted(watched.of)} changes over")
         if not named:
             raise ValueError(
-                f"{_quoted(watched.of)} may have kinks that no formula gives, and none was seen: "
-                f"name the points where it changes over in kinks, or write it without {watched.of.function}"
+                f"kinks must name the points where {_quoted(watched.of)} changes over; "
+                f"none was seen, so that it may do without {watched.of.function}"
             )
         exact.update(own.tolist())
     kept = np.array(named)
@@ -90,9 +90,9 @@ def check_finite(value: Program, derivative: Program, points: Array) -> float:
     """
     finite = np.isfinite(value.run(points, ARRAYS))
     if not np.any(value.run(points, ARRAYS)):
-        raise ValueError("the expression is 0 everywhere")
+        raise ValueError("expression is 0 everywhere")
     reach = FAR
-    for what, program in (("the expression", value), ("its derivative", derivative)):
+    for what, program in (("expression", value), ("expression's derivative", derivative)):
         result = np.asarray(program.run(points, ARRAYS))
         # A derivative is asked for where there is a value.
         undefined = points[np.isnan(result) & (finite | (program is value))]
@@ -140,17 +140,14 @@ def _nearest(points: Array) -> float:
 
 def _singular(node: Call, z: float) -> str:
     where = f"at z = {_place(z)}"
+    part = _quoted(node.arguments[-1] if node.function == "/" else node.arguments[0])
     match node.function:
         case "/":
-            return (
-                f"the divisor {_quoted(node.arguments[1])} is 0 {where}, and the activation must be finite everywhere"
-            )
+            return f"expression has the divisor {part}, which is 0 {where}; it must be finite everywhere"
         case "^":
-            return f"{_quoted(node.arguments[0])} has a negative exponent and is 0 {where}"
-        case "log1p":
-            return f"log1p needs an argument above -1, which {_quoted(node.arguments[0])} is not {where}"
-    name = node.function
-    return f"{name} needs a positive argument, which {_quoted(node.arguments[0])} is not {where}"
+            return f"expression has a negative power of {part}, which is 0 {where}; it must be finite everywhere"
+    least = "above -1" if node.function == "log1p" else "positive"
+    return f"expression takes {node.function} of {part}, which is not {least} {where}"
 
 
 def _quoted(node: Node) -> str:

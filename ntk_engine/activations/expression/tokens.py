@@ -26,13 +26,13 @@ class Token(NamedTuple):
 
 def fail(start: int, fault: str) -> NoReturn:
     """Raise the ValueError of a fault; characters are counted from 1."""
-    raise ValueError(f"at character {start + 1} of the expression: {fault}")
+    raise ValueError(f"expression, at character {start + 1}: {fault}")
 
 
 def tokens(source: str) -> Iterator[Token]:
     """The words in their order, and an end. Raises ValueError for what cannot be one."""
     if len(source) > MAX_LENGTH:
-        raise ValueError(f"an expression has at most {MAX_LENGTH} characters, not {len(source)}")
+        raise ValueError(f"expression may have {MAX_LENGTH} characters, not {len(source)}")
     at = 0
     while at < len(source):
         if source[at] in _BLANKS:
