@@ -9,6 +9,7 @@ from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu, TwoSlopes
 from ntk_engine.activations.relu import Relu
 from tests.ntk_engine.activations import exact, homogeneous
 from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
+from tests.ntk_engine.activations.printed import kernel
 
 FAMILY = [
     Abs(),
@@ -25,17 +26,6 @@ FAMILY = [
 ]
 
 
-def _kernel(activation: TwoSlopes) -> homogeneous.Kernel:
-    a, b = map(mpf, activation.slopes)
-
-    def kernel(phi: mpf) -> tuple[mpf, mpf]:
-        psi, sine, cosine = mpmath.pi - phi, mpmath.sin(phi), mpmath.cos(phi)
-        value = (a * a + b * b) * (sine + psi * cosine) - 2 * a * b * (sine - phi * cosine)
-        return value / (2 * mpmath.pi), ((a * a + b * b) * psi + 2 * a * b * phi) / (2 * mpmath.pi)
-
-    return kernel
-
-
 @pytest.fixture(params=FAMILY, ids=repr)
 def activation(request: pytest.FixtureRequest) -> TwoSlopes:
     return request.param
@@ -49,9 +39,9 @@ def test_function(activation: TwoSlopes) -> None:
 
 
 def test_dual(activation: TwoSlopes) -> None:
-    kernel = _kernel(activation)
-    homogeneous.assert_expectations(activation, kernel)
-    homogeneous.assert_dual(activation, kernel, 1)
+    printed = kernel(activation)
+    homogeneous.assert_expectations(activation, printed)
+    homogeneous.assert_dual(activation, printed, 1)
     homogeneous.assert_differentiable(activation, 1)
     exact.assert_recorded(activation, [1.0])
 
@@ -62,7 +52,7 @@ def test_dual_where_correlations_are_not_negative(activation: TwoSlopes) -> None
     rho, gap = _columns(some)
     results = activation.pair_nonnegative(activation.parameters, [], [], rho, gap)
     for pair, *values in zip(some, *results, strict=True):
-        right = homogeneous.exact(_kernel(activation), pair)
+        right = homogeneous.exact(kernel(activation), pair)
         value, after, slope = (mpf(x.item()) for x in values)
         assert abs(value - right.rho) <= ROUNDINGS * EPS
         assert abs(mpmath.sqrt(2 * after) - mpmath.sqrt(2 * right.gap)) <= ROUNDINGS * EPS
@@ -84,16 +74,16 @@ def test_signs_of_correlations_are_told() -> None:
 
 @pytest.mark.parametrize("slope", [0.0, 1e-12, -1e-12, -0.5, 0.01])
 def test_small_correlations_are_right_relative_to_themselves(slope: float) -> None:
-    kernel = _kernel(LeakyRelu(slope))
+    printed = kernel(LeakyRelu(slope))
     some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap < 1e-2]
     # Where ρ_σ or the slope changes sign, two terms cancel.
     plain = [
         pair
-        for pair, (rho, _, turned) in ((pair, homogeneous.exact(kernel, pair)) for pair in some)
+        for pair, (rho, _, turned) in ((pair, homogeneous.exact(printed, pair)) for pair in some)
         if min(abs(rho), abs(turned)) > 0.1 * abs(slope)
     ]
     assert plain
-    homogeneous.assert_opposite(LeakyRelu(slope), kernel, plain)
+    homogeneous.assert_opposite(LeakyRelu(slope), printed, plain)
 
 
 def test_relu_is_one_of_them() -> None:

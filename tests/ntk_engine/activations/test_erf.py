@@ -2,10 +2,10 @@
 
 import mpmath
 import pytest
-from mpmath import mpf
 
 from ntk_engine.activations.erf import Erf
 from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.printed import printed
 
 ROOTS = (1e-6, 1e-3, 0.03, 0.3, 0.7, 1.0, 3.0, 30.0, 1e3, 1e6)
 EXTREMES = (1e-150, 1e-60, 1e-20, 1e20, 1e60, 1e150)
@@ -16,16 +16,6 @@ FAMILY = [Erf(), Erf(a=-2.0, b=0.7, c=0.4), Erf(a=0.1, b=-30.0, c=-1e-5)]
 def sigma(request: pytest.FixtureRequest) -> Erf:
     family: Erf = request.param
     return family
-
-
-def printed(sigma: Erf) -> exact.PrintedDual:
-    a, b, c = mpf(sigma.a), mpf(sigma.b), mpf(sigma.c)
-
-    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
-        sine = 2 * b * b * s / mpmath.sqrt((1 + 2 * b * b * q) * (1 + 2 * b * b * p))
-        return 2 * a * a / mpmath.pi * mpmath.asin(sine) + c * c
-
-    return dual
 
 
 @pytest.mark.parametrize("sigma", FAMILY[:2], ids=str)

@@ -4,10 +4,10 @@ from math import inf
 
 import mpmath
 import pytest
-from mpmath import mpf
 
 from ntk_engine.activations.exponential import Exp
 from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.printed import printed
 
 ROOTS = (1e-6, 1e-3, 0.03, 0.3, 1.0, 2.0, 5.0, 20.0)
 SMALL = (1e-150, 1e-60, 1e-20)
@@ -18,10 +18,6 @@ FAMILY = [Exp(), Exp(a=-3.0, b=-0.7)]
 def sigma(request: pytest.FixtureRequest) -> Exp:
     family: Exp = request.param
     return family
-
-
-def printed(sigma: Exp) -> exact.PrintedDual:
-    return lambda q, p, s: mpf(sigma.a) ** 2 * mpmath.exp(mpf(sigma.b) ** 2 * (q + p + 2 * s) / 2)
 
 
 def test_the_printed_dual_is_that_of_the_gaussian(sigma: Exp) -> None:

@@ -2,10 +2,10 @@
 
 import mpmath
 import pytest
-from mpmath import mpf
 
 from ntk_engine.activations.gaussian import Gaussian
 from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.printed import printed
 
 ROOTS = (1e-6, 1e-3, 0.03, 0.3, 0.7, 1.0, 3.0, 30.0, 1e3, 1e6)
 EXTREMES = (1e-150, 1e-60, 1e-20, 1e20, 1e60, 1e149)
@@ -16,11 +16,6 @@ FAMILY = [Gaussian(), Gaussian(a=-3.0, b=-0.3)]
 def sigma(request: pytest.FixtureRequest) -> Gaussian:
     family: Gaussian = request.param
     return family
-
-
-def printed(sigma: Gaussian) -> exact.PrintedDual:
-    a, b = mpf(sigma.a), mpf(sigma.b)
-    return lambda q, p, s: a * a / mpmath.sqrt((1 - 2 * b * q) * (1 - 2 * b * p) - 4 * b * b * s * s)
 
 
 def test_the_printed_dual_is_that_of_the_gaussian(sigma: Gaussian) -> None:

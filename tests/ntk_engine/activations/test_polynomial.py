@@ -1,7 +1,5 @@
 """Polynomials, by Isserlis' theorem: E[zⁿ z'ᵐ] counts the pairings of n + m Gaussian factors."""
 
-from collections.abc import Sequence
-from functools import cache
 from itertools import zip_longest
 from math import factorial, sqrt
 from typing import Any
@@ -16,6 +14,7 @@ from ntk_engine.activations.polynomial import Hermite, Identity, Monomial, Polyn
 from tests.ntk_engine.activations import exact
 from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
 from tests.ntk_engine.activations.homogeneous import assert_differentiable
+from tests.ntk_engine.activations.printed import coefficients, printed
 
 
 def _chebyshev(degree: int) -> list[int]:
@@ -24,41 +23,6 @@ def _chebyshev(degree: int) -> list[int]:
     for _ in range(1, degree):
         last, this = this, [2 * x - y for x, y in zip_longest([0, *this], last, fillvalue=0)]
     return this
-
-
-def _hermite(degree: int) -> list[mpf]:
-    """The coefficients of He_degree/√degree!."""
-    last, this = [mpf(0)], [mpf(1)]
-    for n in range(degree):
-        last, this = this, [x - n * y for x, y in zip_longest([0, *this], last, fillvalue=0)]
-    return [x / mpmath.sqrt(factorial(degree)) for x in this]
-
-
-def _coefficients(activation: Activation) -> list[mpf]:
-    if isinstance(activation, Polynomial):
-        return [mpf(a) for a in activation.coefficients]
-    if isinstance(activation, Monomial):
-        return [mpf(n == activation.degree) for n in range(activation.degree + 1)]
-    return _hermite(activation.degree) if isinstance(activation, Hermite) else [mpf(0), mpf(1)]
-
-
-def _printed(coefficients: Sequence[Any]) -> exact.PrintedDual:
-    """k factors of zⁿ meet factors of z'ᵐ; the other n − k = 2i and m − k = 2j pair up among themselves."""
-
-    @cache
-    def left(k: int, q: mpf, precision: int) -> mpf:
-        return mpmath.fsum(
-            coefficients[n] * factorial(n) * q ** ((n - k) // 2) / (factorial((n - k) // 2) * 2 ** ((n - k) // 2))
-            for n in range(k, len(coefficients), 2)
-        )
-
-    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
-        precision = mpmath.mp.prec
-        return mpmath.fsum(
-            left(k, q, precision) * left(k, p, precision) * s**k / factorial(k) for k in range(len(coefficients))
-        )
-
-    return dual
 
 
 POINTS = [-4.0, -0.5, 0.0, 1e-6, 0.7, 3.0]
@@ -83,33 +47,31 @@ def activation(request: pytest.FixtureRequest) -> Activation:
 
 
 def test_function(activation: Activation) -> None:
-    coefficients = _coefficients(activation)
+    monomials = coefficients(activation)
     for order, function in enumerate((activation.value, activation.derivative)):
         for z, value in zip(POINTS, function(torch.tensor(POINTS, dtype=torch.float64)), strict=True):
             terms = [
                 factorial(n) // factorial(n - order) * a * mpf(z) ** (n - order)
-                for n, a in enumerate(coefficients)
+                for n, a in enumerate(monomials)
                 if n >= order
             ]
             # Horner's rule rounds every term at most twice for each degree.
-            bound = 2 * (len(coefficients) + 1) * EPS * mpmath.fsum(abs(t) for t in terms)
+            bound = 2 * (len(monomials) + 1) * EPS * mpmath.fsum(abs(t) for t in terms)
             assert abs(mpf(value.item()) - mpmath.fsum(terms)) <= bound
 
 
 @pytest.mark.parametrize("activation", [SMALL[2], SMALL[4], Monomial(3), Hermite(5)], ids=repr)
 def test_printed_duals_are_expectations(activation: Activation) -> None:
-    exact.assert_printed(activation, _printed(_coefficients(activation)))
+    exact.assert_printed(activation, printed(activation))
 
 
 def test_pairs(activation: Activation) -> None:
-    with mpmath.workdps(200):
-        coefficients = _coefficients(activation)
-    large, printed = len(coefficients) > 20, _printed(coefficients)
+    count, dual = len(coefficients(activation)), printed(activation)
     # Near 0.15 the terms of T_20 cancel, near 0.9 those of He_20: to a thousandth, and what is left must be right.
     # ρ is rounded, and so are its powers.
-    some = exact.pairs([0.15, 0.9], [0.0, 1e-9, 1e-3, 0.5, 1.57] if large else exact.ANGLES)
-    exact.assert_pairs(activation.dual(0.15, 1.2), printed, some, ROUNDINGS + len(coefficients) - 1)
-    exact.assert_moments(activation.dual(1e-9, 1e6), printed, [1e-9, 0.1, 0.15, 0.9, 1.0, 1e6])
+    some = exact.pairs([0.15, 0.9], [0.0, 1e-9, 1e-3, 0.5, 1.57] if count > 20 else exact.ANGLES)
+    exact.assert_pairs(activation.dual(0.15, 1.2), dual, some, ROUNDINGS + count - 1)
+    exact.assert_moments(activation.dual(1e-9, 1e6), dual, [1e-9, 0.1, 0.15, 0.9, 1.0, 1e6])
 
 
 @pytest.mark.parametrize(
@@ -117,7 +79,7 @@ def test_pairs(activation: Activation) -> None:
 )
 def test_scales_where_one_term_outweighs_the_others(activation: Activation) -> None:
     some = exact.pairs([1e-30, 1e-6, 1e6, 1e30], (0.0, 1e-9, 1e-3, 0.5))
-    exact.assert_pairs(activation.dual(1e-30, 1e30), _printed(_coefficients(activation)), some, ROUNDINGS + 5)
+    exact.assert_pairs(activation.dual(1e-30, 1e30), printed(activation), some, ROUNDINGS + 5)
 
 
 @pytest.mark.parametrize("activation", [a for a in [*SMALL, *LARGE] if not isinstance(a, Identity)], ids=repr)
@@ -150,7 +112,7 @@ def test_identity() -> None:
 def test_moments_at_extreme_scales(root: float) -> None:
     for activation in (Monomial(2), Monomial(20), Hermite(3), Hermite(20), Polynomial((1e-5, 0.0, 3.0))):
         with mpmath.workdps(1000):
-            dual = _printed(_coefficients(activation))
+            dual = printed(activation)
             right = mpmath.sqrt(dual(*(mpf(root) ** 2,) * 3))
         # Below 1e-308 numbers are spaced by 5e-324.
         assert exact.moment(activation.dual(root, root), root) == pytest.approx(float(right), rel=8 * EPS, abs=1e-323)
@@ -201,7 +163,7 @@ def test_constants(activation: Activation) -> None:
     some = exact.pairs([0.0, 1.0])
     after = exact.computed(activation.dual(0.0, 1.0), some)
     assert [set(x.tolist()) for x in after] == [{1.0}, {0.0}, {0.0}]
-    assert exact.moment(activation.dual(0.0, 1.0), 0.0) == abs(float(_coefficients(activation)[0]))
+    assert exact.moment(activation.dual(0.0, 1.0), 0.0) == abs(float(coefficients(activation)[0]))
 
 
 def test_signs_of_correlations_are_told() -> None:

@@ -6,6 +6,7 @@ from mpmath import mpf
 
 from ntk_engine.activations.rbf import Rbf
 from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.printed import printed
 
 ROOTS = (1e-6, 1e-3, 0.03, 0.3, 0.7, 1.0, 3.0, 30.0, 1e3, 1e6)
 EXTREMES = (1e-150, 1e-60, 1e-20, 1e20, 1e60, 1e149)
@@ -16,10 +17,6 @@ FAMILY = [Rbf(), Rbf(gamma=0.3)]
 def sigma(request: pytest.FixtureRequest) -> Rbf:
     family: Rbf = request.param
     return family
-
-
-def printed(sigma: Rbf) -> exact.PrintedDual:
-    return lambda q, p, s: mpmath.exp(-mpf(sigma.gamma) * (q + p - 2 * s))
 
 
 def test_the_printed_dual_is_that_of_the_gaussian(sigma: Rbf) -> None:

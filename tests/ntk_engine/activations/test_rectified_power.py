@@ -1,57 +1,16 @@
 """Powers of the rectifier, by the arc-cosine kernels as Cho and Saul (2009) define them."""
 
-from functools import cache
 from math import factorial
 
-import mpmath
 import pytest
 import torch
-from mpmath import mpf
 
 from ntk_engine.activations.rectified_power import MOST, RectifiedPower
 from ntk_engine.activations.relu import Relu
 from ntk_engine.activations.step import Step
 from tests.ntk_engine.activations import exact, homogeneous
 from tests.ntk_engine.activations.exact import EPS, ROUNDINGS, Pair
-
-# Coefficients of (π − φ)^i sin^j φ cos^k φ, by (i, j, k).
-Sum = dict[tuple[int, int, int], int]
-
-
-def _by_angle_over_sine(terms: Sum) -> Sum:
-    """(1/sin φ) ∂/∂φ of such a sum."""
-    result: Sum = {}
-    for (i, j, k), c in terms.items():
-        for key, factor in (
-            ((i - 1, j - 1, k), -c * i),
-            ((i, j - 2, k + 1), c * j),
-            ((i, j, k - 1), -c * k),
-        ):
-            if factor:
-                result[key] = result.get(key, 0) + factor
-    return result
-
-
-@cache
-def _definition(power: int) -> Sum:
-    """J_p = (−1)^p sin^{2p+1}φ (1/sin φ ∂/∂φ)^p (π − φ)/sin φ."""
-    terms: Sum = {(1, -1, 0): 1}
-    for _ in range(power):
-        terms = _by_angle_over_sine(terms)
-    return {(i, j + 2 * power + 1, k): (-1) ** power * c for (i, j, k), c in terms.items()}
-
-
-def _j(power: int, phi: mpf) -> mpf:
-    psi, sine, cosine = mpmath.pi - phi, mpmath.sin(phi), mpmath.cos(phi)
-    return sum(c * psi**i * sine**j * cosine**k for (i, j, k), c in _definition(power).items())
-
-
-def _kernel(power: int) -> homogeneous.Kernel:
-    def kernel(phi: mpf) -> tuple[mpf, mpf]:
-        slope = power**2 * _j(power - 1, phi) if power else mpf(0)
-        return _j(power, phi) / (2 * mpmath.pi), slope / (2 * mpmath.pi)
-
-    return kernel
+from tests.ntk_engine.activations.printed import arc_cosine, kernel
 
 
 @pytest.fixture(params=range(MOST + 1))
@@ -60,9 +19,9 @@ def power(request: pytest.FixtureRequest) -> int:
 
 
 def test_the_definition_is_what_cho_and_saul_print() -> None:
-    assert _definition(0) == {(1, 0, 0): 1}
-    assert _definition(1) == {(0, 1, 0): 1, (1, 0, 1): 1}
-    assert _definition(2) == {(0, 1, 1): 3, (1, 2, 0): 1, (1, 0, 2): 3}  # 1 + 2 cos² = sin² + 3 cos²
+    assert arc_cosine(0) == {(1, 0, 0): 1}
+    assert arc_cosine(1) == {(0, 1, 0): 1, (1, 0, 1): 1}
+    assert arc_cosine(2) == {(0, 1, 1): 3, (1, 2, 0): 1, (1, 0, 2): 3}  # 1 + 2 cos² = sin² + 3 cos²
 
 
 def test_function(power: int) -> None:
@@ -74,9 +33,9 @@ def test_function(power: int) -> None:
 
 
 def test_dual(power: int) -> None:
-    activation, kernel = RectifiedPower(power), _kernel(power)
-    homogeneous.assert_expectations(activation, kernel)
-    homogeneous.assert_dual(activation, kernel, power)
+    activation, printed = RectifiedPower(power), kernel(RectifiedPower(power))
+    homogeneous.assert_expectations(activation, printed)
+    homogeneous.assert_dual(activation, printed, power)
     if power:
         homogeneous.assert_differentiable(activation, power)
     exact.assert_recorded(activation, [1.0])
@@ -85,13 +44,13 @@ def test_dual(power: int) -> None:
 def test_values_near_antipodes_are_right_relative_to_themselves(power: int) -> None:
     assert exact.computed(RectifiedPower(power), [Pair(1.0, 1.0, -1.0, 0.0)]).rho.item() == 0.0
     some = [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap]
-    homogeneous.assert_opposite(RectifiedPower(power), _kernel(power), some)
+    homogeneous.assert_opposite(RectifiedPower(power), kernel(RectifiedPower(power)), some)
 
 
 def test_slopes_are_right_relative_to_themselves(power: int) -> None:
     some = [pair for pair in exact.pairs([1.0]) if pair.sign > 0]
     for pair, slope in zip(some, exact.computed(RectifiedPower(power), some).slope.tolist(), strict=True):
-        right = homogeneous.exact(_kernel(power), pair).slope
+        right = homogeneous.exact(kernel(RectifiedPower(power)), pair).slope
         assert abs(slope - right) <= ROUNDINGS * EPS * right
 
 

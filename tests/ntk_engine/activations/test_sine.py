@@ -2,10 +2,10 @@
 
 import mpmath
 import pytest
-from mpmath import mpf
 
 from ntk_engine.activations.sine import Cos, Sin
 from tests.ntk_engine.activations import exact
+from tests.ntk_engine.activations.printed import printed
 
 ROOTS = (1e-6, 1e-3, 0.03, 0.3, 0.7, 1.0, 1.4, 3.0, 30.0, 1e3, 1e6)
 EXTREMES = (1e-150, 1e-60, 1e-20, 1e10, 1e20)
@@ -16,18 +16,6 @@ FAMILY = [Sin(), Cos(), Sin(a=-3.0, b=0.7, c=0.4), Cos(b=-1.3, c=1e-6), Sin(c=1e
 def sigma(request: pytest.FixtureRequest) -> Sin | Cos:
     family: Sin | Cos = request.param
     return family
-
-
-def printed(sigma: Sin | Cos) -> exact.PrintedDual:
-    a, b, c = mpf(sigma.a), mpf(sigma.b), mpf(sigma.c)
-
-    def dual(q: mpf, p: mpf, s: mpf) -> mpf:
-        sine, cosine = mpmath.sin(c) ** 2, mpmath.cos(c) ** 2
-        odd, even = (cosine, sine) if sigma.type == "sin" else (sine, cosine)
-        waves = odd * mpmath.sinh(b * b * s) + even * mpmath.cosh(b * b * s)
-        return a * a * mpmath.exp(-b * b * (q + p) / 2) * waves
-
-    return dual
 
 
 @pytest.mark.parametrize("sigma", FAMILY[:4], ids=str)

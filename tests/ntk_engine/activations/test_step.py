@@ -1,34 +1,24 @@
 """The step and the sign, by the arc-cosine kernel of order 0."""
 
-import mpmath
 import pytest
 import torch
-from mpmath import mpf
 
 from ntk_engine.activations.step import Sign, Step
 from tests.ntk_engine.activations import exact, homogeneous
+from tests.ntk_engine.activations.printed import kernel
 
 
-def _step(phi: mpf) -> tuple[mpf, mpf]:
-    return (mpmath.pi - phi) / (2 * mpmath.pi), mpf(0)
-
-
-def _sign(phi: mpf) -> tuple[mpf, mpf]:
-    return 1 - 2 * phi / mpmath.pi, mpf(0)
-
-
-FAMILY = [(Step(), _step), (Sign(), _sign)]
-
-
-@pytest.mark.parametrize(("activation", "kernel"), FAMILY)
-def test_duals(activation: Step | Sign, kernel: homogeneous.Kernel) -> None:
-    homogeneous.assert_expectations(activation, kernel)
-    homogeneous.assert_dual(activation, kernel, 0)
+@pytest.mark.parametrize("activation", [Step(), Sign()])
+def test_duals(activation: Step | Sign) -> None:
+    homogeneous.assert_expectations(activation, kernel(activation))
+    homogeneous.assert_dual(activation, kernel(activation), 0)
     exact.assert_recorded(activation, [1.0])
 
 
 def test_small_correlations_of_steps_are_right_relative_to_themselves() -> None:
-    homogeneous.assert_opposite(Step(), _step, [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap])
+    homogeneous.assert_opposite(
+        Step(), kernel(Step()), [pair for pair in exact.pairs([1.0]) if pair.sign < 0 < pair.gap]
+    )
 
 
 @pytest.mark.parametrize("activation", [Step(), Sign()])

@@ -30,7 +30,7 @@ def assert_exact(
 ) -> None:
     left, right = stacked(pairs, dtype, device)
     exact = [
-        list(textbook.layers(activation, max(depths), beta, sigma_w, x, y))
+        textbook.layers(activation, max(depths), beta, sigma_w, x, y)
         for x, y in zip(left.double().tolist(), right.double().tolist(), strict=True)
     ]
     for depth in depths:
@@ -86,7 +86,7 @@ def test_antipodes_keep_their_relative_accuracy(angle: float, device: str) -> No
     """At β = 0 and L = 2, Σ ~ ψ³ and Θ ~ ψ for ψ = π − φ, far below the rounding of their scale."""
     pairs: list[Pair] = [(name, x, -(x + angle * y)) for name, x, y in at_norm(1.0) if name == "random"]
     left, right = stacked(pairs, torch.float64, device)
-    sigma, theta, _, _ = list(textbook.layers("relu", 2, 0.0, 1.0, left[0].tolist(), right[0].tolist()))[1]
+    sigma, theta, _, _ = textbook.layers("relu", 2, 0.0, 1.0, left[0].tolist(), right[0].tolist())[1]
     k = infinite.kernel(mlp(2, "relu", 0.0), left, right)
     assert k.nngp.item() == pytest.approx(float(sigma), rel=1e-12, abs=0)
     assert k.ntk.item() == pytest.approx(float(theta), rel=1e-12, abs=0)

@@ -1,59 +1,73 @@
 """The recursion of Section 4.1 as it is printed, at 50 digits: slow, obvious, and nothing in common with the engine.
 
-For norms of 1e±100, (1 + 2q)(1 + 2q') − 4Σ² cancels 200 of its digits, so 500 are carried there.
+For norms of 1e±100, (1 + 2q)(1 + 2q') − 4Σ² cancels 200 of its digits, so 500 are carried there. What has been computed
+is kept: every test runs twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import mpmath
 from mpmath import mpf
 
+from ntk_engine.activations import AnyActivation, parse
+from tests.ntk_engine.activations.printed import both
 
-def _relu(q: mpf, s: mpf, p: mpf) -> tuple[mpf, mpf]:
-    """E[σσ'] and E[σ'σ'] for variances q, p and covariance s: the arc-cosine kernels."""
-    if q * p == 0:
-        return mpf(0), mpf(0)
-    rho = max(mpf(-1), min(mpf(1), s / mpmath.sqrt(q * p)))
-    phi = mpmath.acos(rho)
-    value = mpmath.sqrt(q * p) / (2 * mpmath.pi) * (mpmath.sin(phi) + (mpmath.pi - phi) * mpmath.cos(phi))
-    return value, (mpmath.pi - phi) / (2 * mpmath.pi)
+Row = tuple[float, ...]
 
 
-def _erf(q: mpf, s: mpf, p: mpf) -> tuple[mpf, mpf]:
-    """E[σσ'] and E[σ'σ'] for variances q, p and covariance s: the arc sine and its derivative."""
-    product = (1 + 2 * q) * (1 + 2 * p)
-    value = 2 / mpmath.pi * mpmath.asin(2 * s / mpmath.sqrt(product))
-    return value, 4 / mpmath.pi / mpmath.sqrt(product - 4 * s * s)
+class Layer(NamedTuple):
+    """A pair of inputs at one depth."""
 
-
-DUALS = {"relu": _relu, "erf": _erf}
+    sigma: mpf
+    """Σ^ℓ(x, y)."""
+    theta: mpf
+    """Θ^ℓ(x, y)."""
+    sigma_scale: mpf
+    """√(Σ^ℓ(x,x) Σ^ℓ(y,y))."""
+    theta_scale: mpf
+    """√(Θ^ℓ(x,x) Θ^ℓ(y,y))."""
 
 
 def layers(
-    activation: str, depth: int, beta: float, sigma_w: float, x: Sequence[float], y: Sequence[float]
-) -> Iterator[tuple[mpf, mpf, mpf, mpf]]:
-    """Σ^ℓ(x,y), Θ^ℓ(x,y), √(Σ^ℓ(x,x) Σ^ℓ(y,y)) and √(Θ^ℓ(x,x) Θ^ℓ(y,y)) for ℓ = 1 … depth."""
+    activation: str | AnyActivation, depth: int, beta: float, sigma_w: float, x: Sequence[float], y: Sequence[float]
+) -> list[Layer]:
+    """The pair for ℓ = 1 … depth."""
     sizes = [abs(entry) for entry in (*x, *y) if entry != 0]
     extreme = any(not 1e-9 < size < 1e9 for size in sizes)
     with mpmath.workdps(500 if extreme else 50):
-        yield from _layers(activation, depth, beta, sigma_w, x, y)
+        return _layers(parse(activation), depth, beta, sigma_w, tuple(x), tuple(y), mpmath.mp.prec)
 
 
+@cache
 def _layers(
-    activation: str, depth: int, beta: float, sigma_w: float, x: Sequence[float], y: Sequence[float]
-) -> Iterator[tuple[mpf, mpf, mpf, mpf]]:
-    dual, bias, gain = DUALS[activation], mpf(beta) ** 2, mpf(sigma_w) ** 2
+    activation: AnyActivation, depth: int, beta: float, sigma_w: float, x: Row, y: Row, precision: int
+) -> list[Layer]:
+    dual, bias, gain = both(activation), mpf(beta) ** 2, mpf(sigma_w) ** 2
+    of_x, of_y = (_row(activation, depth, beta, sigma_w, row, precision) for row in (x, y))
+    sigma = theta = gain * mpmath.fdot(map(mpf, x), map(mpf, y)) / len(x) + bias
+    result = []
+    for (q, theta_x), (p, theta_y) in zip(of_x, of_y, strict=True):
+        result.append(Layer(sigma, theta, mpmath.sqrt(q * p), mpmath.sqrt(theta_x * theta_y)))
+        if len(result) < depth:
+            value, slope = dual(q, p, sigma)
+            sigma = gain * value + bias
+            theta = theta * gain * slope + sigma
+    return result
 
-    def first(a: Sequence[float], b: Sequence[float]) -> mpf:
-        return gain * mpmath.fdot(map(mpf, a), map(mpf, b)) / len(a) + bias
 
-    sigma = [first(x, x), first(x, y), first(y, y)]
-    theta = list(sigma)
-    for layer in range(depth):
-        yield sigma[1], theta[1], mpmath.sqrt(sigma[0] * sigma[2]), mpmath.sqrt(theta[0] * theta[2])
-        if layer == depth - 1:
-            return
-        q, s, p = sigma
-        duals = [dual(q, q, q), dual(q, s, p), dual(p, p, p)]
-        sigma = [gain * value + bias for value, _ in duals]
-        theta = [t * gain * slope + value for t, (_, slope), value in zip(theta, duals, sigma, strict=True)]
+@cache
+def _row(
+    activation: AnyActivation, depth: int, beta: float, sigma_w: float, x: Row, precision: int
+) -> list[tuple[mpf, mpf]]:
+    """Σ^ℓ(x, x) and Θ^ℓ(x, x)."""
+    dual, bias, gain = both(activation), mpf(beta) ** 2, mpf(sigma_w) ** 2
+    sigma = theta = gain * mpmath.fdot(map(mpf, x), map(mpf, x)) / len(x) + bias
+    result = [(sigma, theta)]
+    for _ in range(depth - 1):
+        value, slope = dual(sigma, sigma, sigma)
+        sigma = gain * value + bias
+        theta = theta * gain * slope + sigma
+        result.append((sigma, theta))
+    return result
