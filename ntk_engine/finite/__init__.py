@@ -1,0 +1,25 @@
+"""Networks of finite width (Section 2): their parameters, what they compute, and their kernels (Section 4).
+
+init(arch, n_inputs, n_outputs, seed, width=)    parameters, drawn
+apply(arch, params, x)                           f_θ(x)
+kernel(arch, params, x1, x2)                     Θ(θ) and f_θ f_θ' of one network
+monte_carlo(arch, x1, x2, draws=, width=, seed=) their means over many networks, with standard errors
+"""
+
+from ntk_engine.finite.forward import apply
+from ntk_engine.finite.masks import Masks
+from ntk_engine.finite.monte_carlo import Estimate, monte_carlo, running
+from ntk_engine.finite.parameters import Parameters, Weights, init
+from ntk_engine.finite.tangent import kernel
+
+__all__ = [
+    "Estimate",
+    "Masks",
+    "Parameters",
+    "Weights",
+    "apply",
+    "init",
+    "kernel",
+    "monte_carlo",
+    "running",
+]
