@@ -36,7 +36,7 @@ def assert_exact(
     for depth in depths:
         k = infinite.kernel(mlp(depth, activation, beta, sigma_w), left, right)
         for pair, layers, nngp, ntk in zip(pairs, exact, k.nngp.diagonal(), k.ntk.diagonal(), strict=True):
-            sigma, theta, sigma_scale, theta_scale = layers[depth - 1]
+            sigma, theta, sigma_scale, theta_scale, _ = layers[depth - 1]
             for name, value, true, scale in (("nngp", nngp, sigma, sigma_scale), ("ntk", ntk, theta, theta_scale)):
                 over = excess(value.item(), true, scale, RELATIVE[dtype], ROUNDING[dtype])
                 assert over <= 1, (
@@ -86,10 +86,17 @@ def test_antipodes_keep_their_relative_accuracy(angle: float, device: str) -> No
     """At β = 0 and L = 2, Σ ~ ψ³ and Θ ~ ψ for ψ = π − φ, far below the rounding of their scale."""
     pairs: list[Pair] = [(name, x, -(x + angle * y)) for name, x, y in at_norm(1.0) if name == "random"]
     left, right = stacked(pairs, torch.float64, device)
-    sigma, theta, _, _ = textbook.layers("relu", 2, 0.0, 1.0, left[0].tolist(), right[0].tolist())[1]
+    sigma, theta, *_ = textbook.layers("relu", 2, 0.0, 1.0, left[0].tolist(), right[0].tolist())[1]
     k = infinite.kernel(mlp(2, "relu", 0.0), left, right)
     assert k.nngp.item() == pytest.approx(float(sigma), rel=1e-12, abs=0)
     assert k.ntk.item() == pytest.approx(float(theta), rel=1e-12, abs=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+def test_ten_thousand_layers_are_exact(beta: float) -> None:
+    pairs = [pair for pair in at_norm(1.0) if pair[0] in ("random", "angle 1e-05")]
+    assert_exact(pairs, "relu", beta, math.sqrt(2), (10_000,), torch.float64, "cpu")
 
 
 entries = st.floats(-1e3, 1e3).map(lambda x: 0.0 if abs(x) < 1e-6 else x)

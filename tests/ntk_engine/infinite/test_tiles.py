@@ -123,7 +123,7 @@ def test_many_near_duplicates_in_many_columns(device: str) -> None:
     x = (base + 1e-9 * noise).to(device)
     k = infinite.kernel(mlp(3, beta=0.0), x)
     for i, j in ((0, 1), (50, 3), (100, 119)):
-        sigma, theta, _, _ = list(layers("relu", 3, 0.0, 1.0, x[i].tolist(), x[j].tolist()))[-1]
+        sigma, theta, *_ = layers("relu", 3, 0.0, 1.0, x[i].tolist(), x[j].tolist())[-1]
         assert k.nngp[i, j].item() == pytest.approx(float(sigma), rel=1e-12)
         assert k.ntk[i, j].item() == pytest.approx(float(theta), rel=1e-12)
 
