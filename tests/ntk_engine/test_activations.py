@@ -1,107 +1,229 @@
-"""Activations one by one: their functions, their moments, and their duals against quadrature over the Gaussian."""
+"""The registry of activations: what it lists, what it reads, what it refuses; and the functions of every family."""
 
-from collections.abc import Callable
-from math import pi, sqrt
+import json
+import pickle
+import re
+from dataclasses import FrozenInstanceError, fields
+from math import pi
+from typing import Any
 
-import mpmath
-import numpy as np
 import pytest
 import torch
 
-from ntk_engine.activations import ACTIVATIONS, AnyActivation, Correlation, describe, parse
+from ntk_engine.activations import ACTIVATIONS, AnyActivation, Facts, describe, parse
+from ntk_engine.fields import ArchitectureError
 
-POINTS = [-3.0, -0.5, 0.0, 1e-3, 0.7, 4.0]
-FUNCTIONS = {
-    "relu": (lambda z: max(z, mpmath.mpf(0)), lambda z: mpmath.mpf(z > 0)),
-    "erf": (mpmath.erf, lambda z: 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-z * z)),
+CLOSED = {
+    *("relu", "leaky_relu", "abrelu", "abs", "step", "sign", "rectified_power", "erf", "gelu", "sin", "cos", "rbf"),
+    *("gaussian", "exp", "polynomial", "monomial", "hermite", "identity"),
+}
+# Of each, parameters that are not its defaults, as JSON has them.
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "leaky_relu": {"negative_slope": 0.3},
+    "abrelu": {"a": -0.5, "b": 2},
+    "rectified_power": {"power": 3},
+    "erf": {"a": 2, "b": 0.5, "c": -1},
+    "sin": {"a": 2, "b": 0.5, "c": 0.4},
+    "cos": {"a": 2, "b": 0.5, "c": 0.4},
+    "rbf": {"gamma": 0.3},
+    "gaussian": {"a": 2, "b": -0.5},
+    "exp": {"a": -2, "b": 0.5},
+    "polynomial": {"coefficients": [0.5, -1, 0, 0.3]},
+    "monomial": {"degree": 3},
+    "hermite": {"degree": 4},
+    "expression": {"expression": "tanh(z)", "kinks": []},
 }
 
 
+def taken(name: str) -> list[str]:
+    """The names of a family's parameters."""
+    return [field.name for field in fields(ACTIVATIONS[name]) if field.init and field.name != "type"]
+
+
+def made(name: str) -> AnyActivation:
+    """One of the family: by its name alone, where it needs no parameters."""
+    return parse({"type": name, **PARAMETERS[name]}) if name == "expression" else parse(name)
+
+
 @pytest.fixture(params=sorted(ACTIVATIONS))
-def activation(request: pytest.FixtureRequest) -> AnyActivation:
-    return parse(request.param)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def test_values_and_derivatives(activation: AnyActivation) -> None:
-    value, derivative = FUNCTIONS[activation.type]
-    z = torch.tensor(POINTS, dtype=torch.float64)
-    assert activation.value(z).tolist() == pytest.approx([float(value(mpmath.mpf(p))) for p in POINTS], rel=1e-15)
-    # exp magnifies the last digit of z² = 16 sixteen times.
-    exact = [float(derivative(mpmath.mpf(p))) for p in POINTS]
-    assert activation.derivative(z).tolist() == pytest.approx(exact, rel=32 * 2.2e-16)
+def faults(value: object) -> tuple[tuple[str, str], ...]:
+    with pytest.raises(ArchitectureError) as caught:
+        parse(value)
+    return caught.value.faults
 
 
-@pytest.mark.parametrize("root", [1e-6, 0.3, 1.0, 20.0])
-def test_moments_are_those_of_the_gaussian(activation: AnyActivation, root: float) -> None:
-    value, _ = FUNCTIONS[activation.type]
-    expected = mpmath.sqrt(_expectation(lambda z: value(root * z) ** 2))
-    assert activation.moment(torch.tensor(root, dtype=torch.float64)).item() == pytest.approx(
-        float(expected), rel=1e-14
-    )
+def test_the_closed_forms_are_known() -> None:
+    assert {name for name, family in ACTIVATIONS.items() if family.facts.closed_form} == CLOSED
 
 
-@pytest.mark.parametrize("root", [1e-300, 1e-160, 1e-100, 1e100])
-def test_moments_hold_at_extreme_scales(activation: AnyActivation, root: float) -> None:
-    slope = {"relu": sqrt(0.5), "erf": 2 / sqrt(mpmath.pi)}[activation.type]
-    expected = 1.0 if activation.type == "erf" and root > 1 else slope * root
-    assert activation.moment(torch.tensor(root, dtype=torch.float64)).item() == pytest.approx(expected, rel=1e-14)
-    assert activation.moment(torch.tensor(0.0, dtype=torch.float64)).item() == 0.0
-
-
-@pytest.mark.parametrize(("root_a", "root_b", "rho"), [(1.0, 1.0, 0.3), (0.5, 2.0, -0.8), (3.0, 0.1, 0.0)])
-def test_duals_are_those_of_the_gaussian(activation: AnyActivation, root_a: float, root_b: float, rho: float) -> None:
-    a, b, r = (torch.tensor([item], dtype=torch.float64) for item in (root_a, root_b, rho))
-    after = activation.correlate(a, b, Correlation(1 - r, 1 + r), slope=True)
-    scale = activation.moment(a).item() * activation.moment(b).item()
-    expected = _dual(activation.value, root_a, root_b, rho)
-    # The rules are exact to rounding of their 2 × 600 terms, relative to the scale of the products summed.
-    assert (1 - after.u).item() * scale == pytest.approx(expected, rel=1e-12, abs=1e-13 * scale)
-    assert (after.antipodal() - 1).item() * scale == pytest.approx(expected, rel=1e-12, abs=1e-13 * scale)
-    assert after.slope is not None
-    slope = after.slope.item() * scale / (root_a * root_b)
-    assert slope == pytest.approx(_dual(activation.derivative, root_a, root_b, rho), rel=1e-12)
-
-
-def test_the_slope_is_left_out_where_it_is_not_asked_for(activation: AnyActivation) -> None:
-    one = torch.ones(1, dtype=torch.float64)
-    assert activation.correlate(one, one, Correlation(one * 0.5, one * 1.5), slope=False).slope is None
-
-
-def test_the_registry_says_what_there_is() -> None:
+def test_the_registry_is_described() -> None:
     listed = describe()
     assert [entry["type"] for entry in listed] == sorted(ACTIVATIONS)
-    assert {entry["type"]: entry["homogeneous"] for entry in listed} == {"erf": False, "relu": True}
-    assert all(entry["formula"] and entry["description"] and entry["parameters"] == {} for entry in listed)
+    keys = {"type", *(field.name for field in fields(Facts))}
+    assert all(set(entry) == keys for entry in listed)
+    assert json.loads(json.dumps(listed)) == listed
 
 
-@pytest.mark.parametrize("value", ["sigmoidal", {"type": "sigmoidal"}, {}, None, 3, ["relu"]])
-def test_an_unknown_activation_is_answered_with_those_known(value: object) -> None:
-    with pytest.raises(ValueError, match="erf, relu"):
-        parse(value)
+def test_facts_hold(name: str) -> None:
+    """What is said of a family is true of its functions."""
+    facts, sigma = ACTIVATIONS[name].facts, made(name)
+    assert facts.formula and facts.description.endswith(".") and facts.domain
+    assert re.fullmatch(r"C\^(-1|\d|inf|\(power − 1\))", facts.smoothness)
+    z = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)
+    values = sigma.value(z)
+    if facts.homogeneous:
+        # The degree that one point has is that of all, and of other factors.
+        degree = (sigma.value(2.0 * z[-1:]) / values[-1:]).log2()
+        for c in (0.3, 7.0):
+            assert torch.allclose(sigma.value(c * z), c**degree * values, rtol=1e-14, atol=0.0)
+    if facts.polynomial:
+        coefficients = torch.linalg.solve(torch.vander(z), values)
+        # The interpolant of nine points of a polynomial of degree at most 8 is right everywhere.
+        x = torch.tensor([-3.0, 0.1, 2.7], dtype=torch.float64)
+        interpolant = torch.vander(x, len(z)) @ coefficients
+        assert torch.allclose(interpolant, sigma.value(x), rtol=1e-9, atol=1e-9)
+    if facts.smoothness == "C^inf":
+        assert torch.allclose(sigma.derivative(z), _slopes(sigma, z), rtol=1e-7, atol=1e-7)
 
 
-def _expectation(f: Callable[[mpmath.mpf], mpmath.mpf]) -> mpmath.mpf:
-    """E f(z), z ~ N(0, 1), by quadrature on both sides of the kink."""
-    return mpmath.quad(lambda z: f(z) * mpmath.npdf(z), [-12, -3, -1, 0, 1, 3, 12])
+@pytest.mark.parametrize("given", [{}, *[{name: PARAMETERS[name]} for name in PARAMETERS]], ids=str)
+def test_derivatives_are_those_of_the_values(given: dict[str, dict[str, Any]]) -> None:
+    chosen = [parse({"type": n, **p}) for n, p in given.items() if n in ACTIVATIONS] or list(map(made, ACTIVATIONS))
+    z = torch.tensor([-3.1, -1.3, -0.4, 0.2, 0.7, 2.2], dtype=torch.float64)
+    for sigma in chosen:
+        # Differences over 2e-5 miss σ''' 1e-10/6, and σ ulp/1e-5.
+        scale = float(sigma.value(z).abs().max()) + 1.0
+        assert torch.allclose(sigma.derivative(z), _slopes(sigma, z), rtol=1e-8, atol=1e-8 * scale), sigma
 
 
-def _dual(f: Callable[[torch.Tensor], torch.Tensor], root_a: float, root_b: float, rho: float) -> float:
-    """E f(z) f(z') by Gauss-Legendre rules of 300 points, split where a factor has its kink."""
-    rest = sqrt(1 - rho * rho)
-    z, at_z = _rule(torch.tensor([[-11.0, 0.0], [0.0, 11.0]], dtype=torch.float64))
-    z, at_z = z.flatten(), at_z.flatten()
-    kink = (-rho * z / rest).clamp(-11.0, 11.0)
-    edge = torch.full_like(kink, 11.0)
-    total = torch.zeros_like(z)
-    for pieces in (torch.stack([-edge, kink], dim=1), torch.stack([kink, edge], dim=1)):
-        w, at_w = _rule(pieces)
-        total += (f(root_b * (rho * z[:, None] + rest * w)) * at_w).sum(dim=1)
-    return float((f(root_a * z) * at_z * total).sum())
+def _slopes(sigma: AnyActivation, z: torch.Tensor) -> torch.Tensor:
+    return (sigma.value(z + 1e-5) - sigma.value(z - 1e-5)) / 2e-5
 
 
-def _rule(pieces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes, and weights times the normal density, on every interval (n×2) of `pieces`: two n×300."""
-    nodes, weights = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(300))
-    middle, half = pieces.mean(dim=1, keepdim=True), pieces.diff(dim=1) / 2
-    x = middle + half * nodes
-    return x, half * weights * (-x * x / 2).exp() / sqrt(2 * pi)
+def test_functions_keep_the_shape_and_the_dtype(name: str) -> None:
+    for dtype in (torch.float64, torch.float32):
+        z = torch.zeros(2, 3, 1, dtype=dtype)
+        for function in (made(name).value, made(name).derivative):
+            assert (function(z).shape, function(z).dtype) == (z.shape, dtype)
+
+
+def test_one_activation_has_one_form(name: str) -> None:
+    """By its name, as a mapping, as it is, and through JSON and pickle: equal, with an equal hash."""
+    plain = made(name)
+    spelled = {"type": name, **{p: getattr(plain, p) for p in taken(name)}}
+    through_json, through_pickle = json.loads(json.dumps(spelled)), pickle.dumps(plain)
+    for again in (parse(spelled), parse(plain), parse(through_json), pickle.loads(through_pickle)):
+        assert again == plain and hash(again) == hash(plain) and type(again) is ACTIVATIONS[name]
+    assert plain.type == name
+    with pytest.raises(FrozenInstanceError):
+        plain.type = "other"  # type: ignore[misc,assignment]
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name in ACTIVATIONS])
+def test_parameters_are_taken(name: str) -> None:
+    given = PARAMETERS[name]
+    sigma = parse({"type": name, **given})
+    assert list(given) == taken(name)
+    for parameter, value in given.items():
+        assert getattr(sigma, parameter) == (tuple(value) if isinstance(value, list) else value)
+    assert sigma == parse(json.loads(json.dumps({"type": name, **given})))
+    if name != "expression":
+        assert sigma != made(name)
+
+
+def test_every_family_with_parameters_is_tested(name: str) -> None:
+    assert bool(taken(name)) == (name in PARAMETERS)
+
+
+@pytest.mark.parametrize("value", ["sigmoidal", {"type": "sigmoidal"}, {"type": ["relu"]}, {"type": None}])
+def test_an_unknown_name_is_answered_with_those_known(value: object) -> None:
+    ((where, sentence),) = faults(value)
+    said = value if isinstance(value, str) else value["type"]  # type: ignore[index]
+    assert where == ""
+    assert sentence.startswith(f"{said!r} is not a known activation; name one of ")
+    assert all(known in sentence for known in ACTIVATIONS)
+
+
+@pytest.mark.parametrize("value", [{}, None, 3, ["relu"], {"negative_slope": 0.1}])
+def test_what_names_nothing_is_refused(value: object) -> None:
+    ((where, sentence),) = faults(value)
+    assert where == "" and sentence.startswith("an activation needs a type; name one of ")
+
+
+def test_unknown_parameters_are_named_one_by_one() -> None:
+    assert faults({"type": "relu", "slope": 1, "power": 2}) == (
+        ("power", "relu takes no parameters; 'power' is unknown"),
+        ("slope", "relu takes no parameters; 'slope' is unknown"),
+    )
+    ((where, sentence),) = faults({"type": "erf", "d": 1, "a": 0})
+    assert (where, sentence) == ("d", "erf takes a, b, c; 'd' is unknown")
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"type": "leaky_relu", "negative_slope": "0.1"}, "negative_slope"),
+        ({"type": "abrelu", "b": None}, "b"),
+        ({"type": "erf", "b": 0}, "b"),
+        ({"type": "erf", "c": float("nan")}, "c"),
+        ({"type": "rectified_power", "power": 6}, "power"),
+        ({"type": "rectified_power", "power": True}, "power"),
+        ({"type": "rbf", "gamma": -1}, "gamma"),
+        ({"type": "gaussian", "b": 1}, "b"),
+        ({"type": "monomial", "degree": 1.5}, "degree"),
+        ({"type": "hermite", "degree": 21}, "degree"),
+        ({"type": "polynomial", "coefficients": []}, "coefficients"),
+        ({"type": "polynomial", "coefficients": [1, "2"]}, "coefficients"),
+        ({"type": "polynomial", "coefficients": 3}, "coefficients"),
+    ],
+    ids=str,
+)
+def test_a_parameter_that_is_refused_is_named(value: dict[str, Any], where: str) -> None:
+    ((found, sentence),) = faults(value)
+    assert found == where and sentence.startswith(where)
+
+
+def test_two_slopes_of_nothing_are_a_fault() -> None:
+    ((_, sentence),) = faults({"type": "abrelu", "a": 0, "b": 0})
+    assert sentence == "a and b must not both be 0: the activation would be 0 everywhere"
+
+
+def test_faults_are_value_errors() -> None:
+    with pytest.raises(ValueError, match="is not a known activation"):
+        parse("sigmoidal")
+
+
+def test_numbers_that_are_equal_make_one_activation() -> None:
+    """An integer, its float, and −0."""
+    assert parse({"type": "erf", "a": 2, "c": -0.0}) == parse({"type": "erf", "a": 2.0, "c": 0})
+    assert str(parse({"type": "erf", "c": -0.0})) == str(parse("erf"))
+
+
+def test_defaults() -> None:
+    """What a name alone stands for."""
+    z = torch.tensor([-2.0, 0.5], dtype=torch.float64)
+    expected = {
+        "relu": [0.0, 0.5],
+        "leaky_relu": [-0.02, 0.5],
+        "abrelu": [2.0, 0.5],
+        "abs": [2.0, 0.5],
+        "step": [0.0, 1.0],
+        "sign": [-1.0, 1.0],
+        "identity": [-2.0, 0.5],
+        "polynomial": [-2.0, 0.5],
+        "monomial": [4.0, 0.25],
+        "hermite": ((z * z - 1.0) / 2**0.5).tolist(),
+        "erf": z.erf().tolist(),
+        "sin": z.sin().tolist(),
+        "cos": z.cos().tolist(),
+        "exp": z.exp().tolist(),
+        "gaussian": (-z * z).exp().tolist(),
+        "rbf": (2**0.5 * (2**0.5 * z + pi / 4).sin()).tolist(),
+        "gelu": (z * (1.0 + (z / 2**0.5).erf()) / 2.0).tolist(),
+    }
+    for name, values in expected.items():
+        assert parse(name).value(z).tolist() == pytest.approx(values, rel=1e-13), name
