@@ -1,8 +1,8 @@
 """Analytic kernels against neural-tangents and against the floor: `python -m benchmarks.infinite [--quick]`.
 
 Every case runs in a process of its own, ours and the peer's one after the other, on the same random inputs, with two
-cores each. The peer is left out where NTKD_PEER_PYTHON does not name a Python that has it (see peers/neural_tangents.py).
-The floor is one triangle's matrix product at the measured rate of the BLAS, and one pass for every layer at the measured
+cores each. The peer is left out where NTKD_PEER_PYTHON names no Python that has it (see peers/neural_tangents.py). The
+floor is one triangle's matrix product at the measured rate of the BLAS, and one pass for every layer at the measured
 rate of a ReLU layer by the vector maths library. Writes its table into docs/performance.md, between its marks.
 """
 

@@ -1,8 +1,8 @@
-"""neural-tangents on one case, in an environment of its own: `PYTHON neural_tangents.py ACTIVATION HIDDEN N D DTYPE [SPHERE]`.
+"""neural-tangents on one case: `PYTHON neural_tangents.py ACTIVATION HIDDEN N D DTYPE [sphere]`.
 
-It pins old libraries, so it is installed beside: on Python 3.11, `pip install jax==0.4.25 jaxlib==0.4.25
-neural-tangents==0.6.5 'numpy<2' 'scipy<1.13'`. Prints one line of JSON: seconds of the first call, which compiles, and of
-the best of three more, core-seconds of that one, and the peak of resident memory in bytes.
+It pins old libraries, so it lives in an environment of its own: on Python 3.11, `pip install jax==0.4.25
+jaxlib==0.4.25 neural-tangents==0.6.5 'numpy<2' 'scipy<1.13'`. Prints one line of JSON: seconds of the first call, which
+compiles, and of the best of three more, core-seconds of that one, and the peak of resident memory in bytes.
 """
 
 import json

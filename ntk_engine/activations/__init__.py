@@ -1,10 +1,10 @@
 """The registry of activations: a family is one file here, and its name in `AnyActivation`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
-from ntk_engine.activations.abrelu import Abs, ABRelu, LeakyRelu
+from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu
 from ntk_engine.activations.base import Activation, ClosedForm, Facts
 from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.exponential import Exp
@@ -16,7 +16,7 @@ from ntk_engine.activations.rectified_power import RectifiedPower
 from ntk_engine.activations.relu import Relu
 from ntk_engine.activations.sine import Cos, Sin
 from ntk_engine.activations.step import Sign, Step
-from ntk_engine.fields import ArchitectureError, instead
+from ntk_engine.fields import ArchitectureError
 
 __all__ = ["ACTIVATIONS", "Activation", "AnyActivation", "ClosedForm", "Facts", "Relu", "describe", "parse"]
 
@@ -73,8 +73,9 @@ def _build(family: type[AnyActivation], parameters: dict[str, Any]) -> AnyActiva
         takes = f"takes {', '.join(known)}" if known else "takes no parameters"
         raise ArchitectureError(tuple((name, f"{family.type} {takes}; {name!r} is unknown") for name in unknown))
     made = {name: tuple(item) if isinstance(item, list) else item for name, item in parameters.items()}
+    make: Callable[..., AnyActivation] = family
     try:
-        return family(**made)
+        return make(**made)
     except ArchitectureError:
         raise
     except ValueError as error:
@@ -83,4 +84,4 @@ def _build(family: type[AnyActivation], parameters: dict[str, Any]) -> AnyActiva
         raise ArchitectureError(((name, str(error)),)) from error
     except TypeError as error:
         missing = next((name for name in known if name not in made), "")
-        raise ArchitectureError(((missing, f"{family.type} needs {missing}{instead(None)}"),)) from error
+        raise ArchitectureError(((missing, f"{family.type} needs {missing}"),)) from error

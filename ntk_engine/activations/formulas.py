@@ -17,7 +17,7 @@ _EXCESS = tuple((-1) ** (k + 1) * 2 * k / factorial(2 * k + 1) for k in range(1,
 
 def where(condition: Tensor, yes: Tensor, no: Tensor | float) -> Tensor:
     """`yes` where the condition holds, `no` elsewhere; both are evaluated and must be finite."""
-    return yes.where(condition, no)  # type: ignore[arg-type]
+    return yes.where(condition, no)
 
 
 def sqrt(x: Tensor) -> Tensor:
