@@ -51,6 +51,14 @@ KERNELS: dict[str, Example] = {
             "dtype": "float32",
         },
     },
+    "monte_carlo": {
+        "summary": "The same kernels estimated from 200 networks of width 100, with standard errors",
+        "value": {
+            "dataset": POINTS_ID,
+            "architecture": _NETWORK,
+            "method": {"type": "monte_carlo", "draws": 200, "width": 100, "seed": 0},
+        },
+    },
 }
 SPECTRA: dict[str, Example] = {
     "top": {

@@ -96,12 +96,13 @@ class AsyncClient(AsyncConnection):
         progress: OnJob | None = None,
         **options: Unpack[KernelOptions],
     ) -> AsyncKernelResult:
-        """NTK Θ and NNGP Σ of a network in the infinite-width limit on the rows of x, or between those of x and x2.
+        """NTK Θ and NNGP Σ of a network on the rows of x, or between those of x and x2: in the limit, or estimated.
 
         x, x2: local arrays, datasets, or their ids. wait: return when the job has succeeded, else at once.
         progress: called with the job as it goes. options, with defaults: architecture="mlp" (or all of it as JSON,
         or a list of layers), depth=5 (L dense layers), activation="relu", beta=0.1, sigma_w=1.0,
-        kernels=("ntk", "nngp"), dtype="float64".
+        kernels=("ntk", "nngp"), dtype="float64", method="analytic". {"type": "monte_carlo", "draws": 99, "width": 500}
+        gives means over networks that are drawn, and `array("ntk_standard_error")` beside them.
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
         spec = await self._kernel_spec(x, x2, options)

@@ -16,6 +16,7 @@ class KernelOptions(TypedDict, total=False):
     beta: float
     sigma_w: float
     kernels: Sequence[str]
+    method: str | Json
     dtype: str
 
 
@@ -29,20 +30,23 @@ def kernel_spec(
     beta: float = 0.1,
     sigma_w: float = 1.0,
     kernels: Sequence[str] = ("ntk", "nngp"),
+    method: str | Json = "analytic",
     dtype: str = "float64",
 ) -> dict[str, Any]:
-    """A kernel job: of two datasets' ids (the second None for a Gram matrix) and a network in the limit.
+    """A kernel job: of two datasets' ids (the second None for a Gram matrix) and a network, in the limit or drawn.
 
     architecture: its type, or the whole of it as JSON: an object, or layers such as ["dense", "relu", "dense"]; then
     depth, activation, beta and sigma_w are part of it.
     depth: L, the number of dense layers, of which the last is linear. beta, sigma_w: scales of biases and weights.
+    method: its type, or the whole of it: {"type": "monte_carlo", "draws": 1000, "width": 500, "seed": 0}.
     """
     if isinstance(architecture, str):
         named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
         architecture = {"type": architecture} | named
     kernels = [kernels] if isinstance(kernels, str) else list(kernels)
     network = {"dataset": dataset, "against": against, "architecture": architecture}
-    return network | {"kernels": kernels, "dtype": dtype}
+    method = {"type": method} if isinstance(method, str) else method
+    return network | {"kernels": kernels, "method": method, "dtype": dtype}
 
 
 def spectrum_spec(kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False) -> dict[str, Any]:

@@ -3,39 +3,29 @@
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
-from contracts.kinds import Asked, Spec
+from contracts.analytic import Analytic
+from contracts.kinds import Spec
+from contracts.monte_carlo import MonteCarlo
 from contracts.plan import (
     ITEM_BYTES,
     SECONDS_PER_ROW_BYTE,
     SECONDS_PER_STORED_BYTE,
-    SECONDS_PER_TILE_AND_LAYER,
     ArrayPlan,
     PartPlan,
     Plan,
     References,
     check_limits,
 )
-from contracts.problems import INVALID_REQUEST, TOO_LARGE
+from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
 from contracts.spec_types import DatasetId, DType
-from contracts.tiling import Block, tiling
-from ntk_engine.architecture import Architecture, Mlp, canonical, simplified, steps
+from contracts.tiling import Block, Matrix, Tiling
+from ntk_engine.architecture import Architecture, canonical, simplified
 
-# Equal networks are one job: of the one form that they have, without what the limit does not depend on.
-Infinite = Annotated[
-    Architecture,
-    AfterValidator(lambda architecture: simplified(architecture, finite=False)),
-    PlainSerializer(lambda architecture: canonical(architecture, finite=False)),
-]
 Wanted = Literal["ntk", "nngp"]
-
-
-class Analytic(Asked):
-    """The infinite-width kernel, by the recursion of Section 4.1."""
-
-    type: Literal["analytic"] = "analytic"
+Method = Annotated[Analytic | MonteCarlo, Field(discriminator="type")]
 
 
 class KernelSpec(Spec):
@@ -45,10 +35,21 @@ class KernelSpec(Spec):
 
     dataset: DatasetId
     against: DatasetId | None = Field(None, description="second dataset, for a cross matrix; null: the Gram matrix")
-    architecture: Infinite
+    method: Method = Analytic()  # before the architecture, whose one form depends on it
+    architecture: Architecture
     kernels: list[Wanted] = Field(["ntk", "nngp"], min_length=1, description="which matrices to compute")
-    method: Analytic = Analytic()
     dtype: DType = "float64"
+
+    @field_validator("architecture")
+    @classmethod
+    def _in_one_form(cls, architecture: Architecture, info: ValidationInfo) -> Architecture:
+        """Equal networks are one job: of the one form that they have, without what the method does not depend on."""
+        method = info.data.get("method")
+        return simplified(architecture, finite=method is not None and method.finite)
+
+    @field_serializer("architecture")
+    def _as_json(self, architecture: Architecture) -> dict[str, object]:
+        return canonical(architecture, finite=self.method.finite)
 
     @field_validator("kernels")
     @classmethod
@@ -73,42 +74,29 @@ class KernelSpec(Spec):
                 " a cross matrix needs the same number.",
                 "/against",
             )
-        self._check_layers(limits)
-        cut = tiling(max(x1.rows, x2.rows), x1.cols, self.layers, len(self.kernels), self.dtype, limits.memory_bytes)
+        matrix = Matrix(self.architecture, max(x1.rows, x2.rows), x1.cols, len(self.kernels), self.dtype)
+        cut = self.method.cut(matrix, limits)
         arrays = tuple(
-            ArrayPlan(name, (x1.rows, x2.rows), self.dtype, cut.tile, cut.tile, self.symmetric) for name in self.kernels
+            ArrayPlan(name, (x1.rows, x2.rows), self.dtype, cut.tile, cut.tile, self.symmetric)
+            for name in self.method.arrays(list(self.kernels))
         )
-        stored = sum(array.stored_bytes for array in arrays)
-        seconds = stored * (cut.entry_seconds / self._bytes_an_entry + SECONDS_PER_STORED_BYTE)
-        seconds += self._rows_read(x1, x2, cut.part) * x1.cols * ITEM_BYTES[x1.dtype] * SECONDS_PER_ROW_BYTE
-        seconds += arrays[0].stored_tiles * self.layers * SECONDS_PER_TILE_AND_LAYER
+        seconds = self._seconds(cut, arrays, x1, x2)
         # Checked before the parts are listed: a job far beyond the limits has millions of them.
-        check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits, "/dataset")
+        check_limits(Plan(arrays, (), "entries", seconds, cut.part_bytes), limits, self.method.size_from)
         parts = tuple(self._parts(x1.rows, x2.rows, cut.tile, cut.part))
         return Plan(arrays, parts, "entries", seconds, cut.part_bytes)
 
-    def _rows_read(self, x1: ArrayPlan, x2: ArrayPlan, side: int) -> int:
-        """Rows of the datasets that all parts together read: every part its own, and those of its columns."""
-        down, across = ceil(x1.rows / side), ceil(x2.rows / side)
-        return down * x1.rows if self.symmetric else across * x1.rows + down * x2.rows
-
-    def _check_layers(self, limits: Settings) -> None:
-        """Refuse layers that not even one tile is done in time with; compared, as they may be too many for a float."""
-        most = int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER)
-        if self.layers > most:
-            name = "depth" if isinstance(self.architecture, Mlp) else "layers"
-            said = f"So many layers take longer than a job may; {name} must be at most {most:,}."
-            pointer = "/architecture/depth" if name == "depth" else "/architecture"
-            raise TOO_LARGE.error(said, pointer, {name: self.layers, "limits": {name: most}})
-
-    @property
-    def layers(self) -> int:
-        """What the network costs, in dense layers with their activations: L for an mlp."""
-        return (steps(self.architecture) + 1) // 2
-
-    @property
-    def _bytes_an_entry(self) -> int:
-        return len(self.kernels) * ITEM_BYTES[self.dtype]
+    def _seconds(self, cut: Tiling, arrays: tuple[ArrayPlan, ...], x1: ArrayPlan, x2: ArrayPlan) -> float:
+        """Of entries, of tiles, of rows and of parts, and to store it all."""
+        entries = arrays[0].stored_bytes / ITEM_BYTES[self.dtype]
+        row = x1.cols * ITEM_BYTES[x1.dtype] * SECONDS_PER_ROW_BYTE + cut.row_seconds
+        down, across = ceil(x1.rows / cut.part), ceil(x2.rows / cut.part)
+        # Rows that all parts together read: every part its own, and those of its columns.
+        rows = down * x1.rows if self.symmetric else across * x1.rows + down * x2.rows
+        parts = down * (down + 1) // 2 if self.symmetric else down * across
+        seconds = entries * cut.entry_seconds + rows * row + parts * cut.part_seconds
+        seconds += arrays[0].stored_tiles * cut.tile_seconds
+        return seconds + sum(array.stored_bytes for array in arrays) * SECONDS_PER_STORED_BYTE
 
     def _parts(self, n1: int, n2: int, tile: int, side: int) -> list[PartPlan]:
         blocks = Block(0, n1, 0, n2).cut(side, upper=self.symmetric)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.plan import ITEM_BYTES, SECONDS_PER_ENTRY_AND_LAYER, SECONDS_PER_FLOP
+from contracts.problems import TOO_LARGE
+from ntk_engine.architecture import Architecture, Mlp, steps
 
 # A part is well under a quarter of a lease, and long enough that its two transactions do not show.
 PART_SECONDS = 1.0
@@ -33,13 +35,48 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """A kernel matrix that is asked for, as far as its cut depends on it."""
+
+    architecture: Architecture
+    points: int
+    """The longer side."""
+    dimension: int
+    """n_0."""
+    kernels: int
+    """How many are computed at once."""
+    dtype: str
+
+
+@dataclass(frozen=True)
 class Tiling:
-    """Side of a storage tile and of a part, in entries; the part's is a multiple of the tile's."""
+    """Side of a storage tile and of a part, in entries; the part's is a multiple of the tile's.
+
+    The seconds that an entry takes add to those of every row that a part reads, every tile and every part.
+    """
 
     tile: int
     part: int
     entry_seconds: float
     part_bytes: int
+    row_seconds: float = 0.0
+    tile_seconds: float = 0.0
+    part_seconds: float = 0.0
+
+
+def layers(architecture: Architecture) -> int:
+    """What a network costs, in dense layers with their activations: L for an mlp."""
+    return (steps(architecture) + 1) // 2
+
+
+def check_layers(architecture: Architecture, most: int) -> None:
+    """Raise ProblemError for more layers than that; compared, as they may be too many for a float."""
+    found = layers(architecture)
+    if found > most:
+        name = "depth" if isinstance(architecture, Mlp) else "layers"
+        said = f"So many layers take longer than a job may; {name} must be at most {most:,}."
+        pointer = "/architecture/depth" if name == "depth" else "/architecture"
+        raise TOO_LARGE.error(said, pointer, {name: found, "limits": {name: most}})
 
 
 def tiling(points: int, dimension: int, layers: int, kernels: int, dtype: str, memory_bytes: int) -> Tiling:

@@ -6,4 +6,5 @@ from storage.arrays import TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
 
-RunPart = Callable[[Claim, Context], Iterable[TileData]]
+# None stands for some time at work: whether the part is still ours is looked at then too.
+RunPart = Callable[[Claim, Context], Iterable[TileData | None]]

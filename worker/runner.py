@@ -49,7 +49,7 @@ def run_part(claim: Claim, context: Context) -> None:
     started = time.perf_counter()
     with Heartbeat(context.database, claim.lease, context.settings.lease_seconds, show_progress) as heartbeat:
         try:
-            tiles = tuple(_until_lost(_checked(RUN[claim.kind](claim, context)), heartbeat))
+            tiles = tuple(_checked(_until_lost(RUN[claim.kind](claim, context), heartbeat)))
             _commit(claim, context, tiles)
         except LeaseLostError:
             bound.info("part.lost")
@@ -65,11 +65,12 @@ def run_part(claim: Claim, context: Context) -> None:
             bound.info("part.done", seconds=round(time.perf_counter() - started, 3))
 
 
-def _until_lost(tiles: Iterable[TileData], heartbeat: Heartbeat) -> Iterator[TileData]:
+def _until_lost(tiles: Iterable[TileData | None], heartbeat: Heartbeat) -> Iterator[TileData]:
     for tile in tiles:
         if heartbeat.lost:
             raise LeaseLostError
-        yield tile
+        if tile is not None:
+            yield tile
 
 
 def _checked(tiles: Iterable[TileData]) -> Iterator[TileData]:

@@ -27,11 +27,17 @@ def kernel(
         typer.Option(metavar="JSON", help="the whole network or a list of layers, in place of the four options above"),
     ] = None,
     kernels: Annotated[list[str] | None, typer.Option("--kernel", help="ntk or nngp; repeat it for both")] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|JSON", help='analytic, or {"type": "monte_carlo", "draws": 1000, "width": 500, "seed": 0}'
+        ),
+    ] = "analytic",
     dtype: Annotated[str, typer.Option(help="float64 or float32")] = "float64",
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
-    """Compute NTK and NNGP matrices of a network in the infinite-width limit."""
+    """Compute NTK and NNGP matrices of a network: in the infinite-width limit, or means over drawn networks."""
     network: KernelOptions = {
         "architecture": "mlp" if architecture is None else json_value(architecture, "--architecture"),
         "depth": depth,
@@ -39,6 +45,7 @@ def kernel(
         "beta": beta,
         "sigma_w": sigma_w,
         "kernels": kernels or ("ntk", "nngp"),
+        "method": name_or_json(method, "--method"),
         "dtype": dtype,
     }
     with connect(context) as client:

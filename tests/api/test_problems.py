@@ -54,6 +54,11 @@ BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     ({"kernels": ["ntk", "gp"]}, ["/kernels/1"]),
     ({"method": {"type": "guess"}}, ["/method/type"]),
     ({"method": "analytic"}, ["/method"]),
+    (
+        {"method": {"type": "monte_carlo", "draws": 1, "width": 0, "seed": -1}},
+        ["/method/draws", "/method/width", "/method/seed"],
+    ),
+    ({"method": {"type": "monte_carlo", "draws": 9}}, ["/method/width"]),
     ({"dtype": "float16"}, ["/dtype"]),
     ({"colour": "red"}, ["/colour"]),
     ({"a/b~c": 1}, ["/a~1b~0c"]),

@@ -39,6 +39,19 @@ def test_a_network_may_be_a_list_of_layers(ntkd_command) -> None:
     assert "a network needs a dense layer" in said
 
 
+def test_a_kernel_may_be_estimated(ntkd_command, client: ntkd.Client) -> None:
+    Path("x.csv").write_text("0.5,1\n-1,2\n0,1\n")
+    method = {"type": "monte_carlo", "draws": 20, "width": 10}
+    code, job, _ = ntkd_command("kernel", "x.csv", "--depth", "2", "--method", json.dumps(method))
+    assert code == 0
+    same = client.kernel(np.loadtxt("x.csv", delimiter=","), depth=2, method=method)
+    assert same.id == job.strip()
+    assert [array.name for array in same.job.arrays] == ["ntk", "nngp", "ntk_standard_error", "nngp_standard_error"]
+    code, _, said = ntkd_command("kernel", "x.csv", "--method", "guess")
+    assert code == 1
+    assert "the type of method must be one of" in said
+
+
 def test_a_file_may_stand_for_its_dataset_and_a_finished_job_says_so(ntkd_command) -> None:
     Path("x.csv").write_text("0.5,1\n-1,2\n0,1\n")
     arguments = ("kernel", "x.csv", "--kernel", "ntk", "--against", "x.csv", "--activation", '{"type": "erf"}')

@@ -1,6 +1,7 @@
 """One part, in this process, whatever goes wrong with it."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -126,3 +127,23 @@ def test_without_a_database_the_part_is_left_to_its_lease(
         runner.run_part(claim, replace(context, database=gone))
         assert isinstance(error, Exception)  # a worker that is told to stop stops, outage or not
     assert seen(context, job).state is State.RUNNING
+
+
+def test_a_part_that_was_cancelled_is_left_between_two_tiles(context: Context, job: UUID, become: Become) -> None:
+    """Whatever has no tile to show for a long time says None, and is asked whether it is still wanted."""
+    went_on: list[int] = []
+
+    def run(claim: Claim, context: Context) -> Iterator[TileData | None]:
+        with context.database.begin() as write:
+            transitions.cancel(write, job)
+        for step in range(600):
+            went_on.append(step)
+            time.sleep(0.1)
+            yield None
+
+    become(run)
+    claim = transitions.claim(context.database, "w", "cpu", 60.0)
+    assert claim is not None
+    runner.run_part(claim, replace(context, settings=Settings(lease_seconds=0.5)))
+    assert 0 < len(went_on) < 600
+    assert seen(context, job).state is State.CANCELLED

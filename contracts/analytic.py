@@ -1,0 +1,29 @@
+"""The kernel in the limit as a method: what a network's recursion costs, and how its matrix is cut."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from contracts.kinds import Asked
+from contracts.plan import SECONDS_PER_TILE_AND_LAYER
+from contracts.settings import Settings
+from contracts.tiling import Matrix, Tiling, check_layers, layers, tiling
+
+
+class Analytic(Asked):
+    """The infinite-width kernel, by the recursion of Section 4.1."""
+
+    finite: ClassVar[bool] = False
+    size_from: ClassVar[str] = "/dataset"
+
+    type: Literal["analytic"] = "analytic"
+
+    def arrays(self, kernels: list[str]) -> list[str]:
+        """The kernels alone."""
+        return kernels
+
+    def cut(self, matrix: Matrix, limits: Settings) -> Tiling:
+        """Tiles and parts; raises ProblemError for layers that not even one tile is done in time with."""
+        check_layers(matrix.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
+        count = layers(matrix.architecture)
+        cut = tiling(matrix.points, matrix.dimension, count, matrix.kernels, matrix.dtype, limits.memory_bytes)
+        return replace(cut, tile_seconds=count * SECONDS_PER_TILE_AND_LAYER)
