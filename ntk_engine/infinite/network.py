@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial, singledispatch
 from itertools import groupby
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ntk_engine.activations.formulas import where
 from ntk_engine.architecture import Mlp, simplified
 from ntk_engine.infinite import joining, roots
 from ntk_engine.infinite.recursion import Pairs, add_bias
@@ -165,8 +165,7 @@ def _dense(way: Way, sigma_w: float, beta: float) -> None:
 
 
 def _stack(way: Way, activation: Activation, sigma_w: float, beta: float, count: int) -> None:
-    way.pairs = stack(activation, sigma_w, beta, count, way.pairs, way.a, way.b, signed=way.signed)
-    way.signed = way.signed and count == 0
+    way.pairs, way.signed = stack(activation, sigma_w, beta, count, way.pairs, way.a, way.b, signed=way.signed)
 
 
 def _standard(way: Way, layer: Dense) -> None:
@@ -180,7 +179,7 @@ def _standard(way: Way, layer: Dense) -> None:
 
     def make(root: Tensor) -> tuple[Tensor, Tensor]:
         after, biased = roots.add_bias(root * layer.sigma_w, layer.beta)
-        return torch.stack([*biased, where(after > 0.0, 1.0 / after, after)]), after
+        return torch.stack([*biased, 1.0 / after.masked_fill(after <= 0.0, inf)]), after
 
     a, b = (rows.unbind() for rows in way.rows(layer, make))
     before = way.pairs

@@ -38,8 +38,8 @@ def dense(sigma_w: float, beta: float, pairs: Pairs, a: Side, b: Side, *, signed
 
 def stack(
     activation: Activation, sigma_w: float, beta: float, layers: int, pairs: Pairs, a: Side, b: Side, *, signed: bool
-) -> Pairs:
-    """`layers` times the activation and a dense layer after it; `signed`: whether ρ may be negative before."""
+) -> tuple[Pairs, bool]:
+    """`layers` times the activation and a dense layer after it; signed: whether ρ may be negative, before and after."""
     for count in _chunks(activation, layers):
         dual = activation.dual(*_union(a, b))
         make = partial(roots.through_layers, dual, sigma_w, beta, count)
@@ -49,7 +49,7 @@ def stack(
             for layer_a, layer_b in zip(rows_a, rows_b, strict=True):
                 pairs = recursion.layer(dual.correlate, a.lay(layer_a).unbind(), b.lay(layer_b).unbind(), pairs)
         signed = not dual.nonnegative
-    return pairs
+    return pairs, signed
 
 
 def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pairs, bool]:

@@ -8,6 +8,7 @@ import torch
 
 from ntk_engine import infinite
 from ntk_engine.architecture import mlp, parse
+from ntk_engine.compiled import calls
 from tests.ntk_engine.layers.readings import kernels
 
 NETWORKS: dict[str, list[Any]] = {
@@ -79,6 +80,25 @@ def test_a_network_of_duplicates_and_opposites(name: str, device: str) -> None:
     assert k.ntk.isfinite().all()
     torch.testing.assert_close(k.nngp[:3, 3:6].diagonal(), near.nngp.diagonal(), rtol=1e-11, atol=0)
     torch.testing.assert_close(k.ntk[:3, 3:6].diagonal(), near.ntk.diagonal(), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["dense", "erf", "dense", "relu", "dense"],
+        ["dense", "relu", {"type": "dense", "beta": 0.0}, "erf", "dense", "abs", "dense"],
+        ["dense", {"type": "residual", "layers": ["relu", "dense"]}, "relu", "dense"],
+    ],
+)
+def test_compiled_layers_are_those_of_tensors(network: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes after whatever: correlations that may be negative are taken so."""
+    x = torch.from_numpy(np.random.default_rng(2).normal(size=(30, 2)))
+    infinite.prepare(parse(network))
+    compiled = infinite.kernel(parse(network), x)
+    monkeypatch.setattr(calls, "ready", lambda text, wait: None)
+    eager = infinite.kernel(parse(network), x)
+    scale = eager.ntk.diagonal().sqrt().outer(eager.ntk.diagonal().sqrt())
+    assert bool(((compiled.ntk - eager.ntk).abs() <= 1e-13 * scale).all())
 
 
 def test_an_mlp_is_the_list_of_its_layers(device: str) -> None:
