@@ -22,3 +22,7 @@ log(1 + e^u), step(u) = 1 where u > 0 and else 0, sign(0) = 0, clip(u, low, high
 where(u < v, a, b) is a where u < v and b elsewhere; only the one that is taken has to make sense there. There are at
 most 500 characters, 200 numbers, variables, operators and functions, and 50 of them within one another.
 """
+
+from ntk_engine.activations.expression.activation import Expression
+
+__all__ = ["Expression"]
