@@ -13,7 +13,9 @@ from ntk_engine.activations.gelu import Gelu
 from ntk_engine.activations.polynomial import Hermite, Identity, Monomial, Polynomial
 from ntk_engine.activations.rbf import Rbf
 from ntk_engine.activations.rectified_power import RectifiedPower
+from ntk_engine.activations.rectifiers import Elu, Mish, Selu, Silu, Softplus
 from ntk_engine.activations.relu import Relu
+from ntk_engine.activations.sigmoids import Arctan, HardTanh, Sigmoid, Softsign, Tanh
 from ntk_engine.activations.sine import Cos, Sin
 from ntk_engine.activations.step import Sign, Step
 from ntk_engine.fields import ArchitectureError
@@ -39,6 +41,16 @@ AnyActivation = (
     | Monomial
     | Hermite
     | Identity
+    | Tanh
+    | Sigmoid
+    | Arctan
+    | Softsign
+    | HardTanh
+    | Softplus
+    | Silu
+    | Mish
+    | Elu
+    | Selu
 )
 
 ACTIVATIONS: dict[str, type[AnyActivation]] = {family.type: family for family in get_args(AnyActivation)}
