@@ -8,6 +8,7 @@ from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu
 from ntk_engine.activations.base import Activation, ClosedForm, Facts
 from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.exponential import Exp
+from ntk_engine.activations.expression import Expression
 from ntk_engine.activations.gaussian import Gaussian
 from ntk_engine.activations.gelu import Gelu
 from ntk_engine.activations.polynomial import Hermite, Identity, Monomial, Polynomial
@@ -51,6 +52,7 @@ AnyActivation = (
     | Mish
     | Elu
     | Selu
+    | Expression
 )
 
 ACTIVATIONS: dict[str, type[AnyActivation]] = {family.type: family for family in get_args(AnyActivation)}

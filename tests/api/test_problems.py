@@ -22,7 +22,7 @@ BARE = ["/architecture/1/beta", "/architecture/3"]
 WRAPPED = ["/architecture/layers/1/beta", "/architecture/layers/3"]
 BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     (network(activation="wavy"), ["/architecture/activation"]),
-    (network(activation={"type": "relu", "slope": 1}), ["/architecture/activation"]),
+    (network(activation={"type": "relu", "slope": 1}), ["/architecture/activation/slope"]),
     (network(activation=3), ["/architecture/activation"]),
     (network(depth=0), ["/architecture/depth"]),
     (network(depth=True), ["/architecture/depth"]),
@@ -43,7 +43,7 @@ BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"architecture": ["dense", {"type": "dense", "a/b~c": 1}]}, ["/architecture/1/a~1b~0c"]),
     ({"architecture": ["dense", {"type": "dropout"}]}, ["/architecture/1/rate"]),
-    ({"architecture": ["dense", {"type": "relu", "slope": 1}]}, ["/architecture/1"]),
+    ({"architecture": ["dense", {"type": "relu", "slope": 1}]}, ["/architecture/1/slope"]),
     ({"architecture": "mlp"}, ["/architecture"]),
     ({"architecture": None}, ["/architecture"]),
     ({"architecture": {"type": "mlp"}}, ["/architecture/depth"]),
