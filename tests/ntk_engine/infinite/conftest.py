@@ -6,7 +6,6 @@ from ntk_engine import compiled, infinite
 from ntk_engine.activations import ACTIVATIONS, parse
 from ntk_engine.architecture import mlp
 
-
 REQUIRED = {"expression": {"expression": "tanh(z)"}}
 
 
