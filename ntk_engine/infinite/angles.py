@@ -82,10 +82,16 @@ def _gaps(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor:
 
 
 def _sine_squared(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor:
-    """sin² φ, relative to itself, by removing from y = b[j] its part along x = a[i], twice.
+    """sin² φ, relative to itself."""
+    sine: Tensor = torch.linalg.vector_norm(orthogonal(a, b, i, j, rho), dim=1) * b.inverse[j]
+    return sine.square_()
 
-    The first coefficient and x's leading part have 24 bits each and x's rest 29, so that y − cx is a difference of
-    exact products; what it leaves along x, 2^-24 of y, is removed in plain arithmetic.
+
+def orthogonal(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor:
+    """Of scaled rows y = b[j], the part orthogonal to x = a[i] (pairs×d), right to the last digits of its length.
+
+    y's part along x is removed twice. The first coefficient and x's leading part have 24 bits each and x's rest 29, so
+    that y − cx is a difference of exact products; what it leaves along x, 2^-24 of y, is removed in plain arithmetic.
     """
     x, rest = a.scaled[i].double(), b.scaled[j].double()
     inverse_x, inverse_y = a.inverse[i], b.inverse[j]
@@ -93,6 +99,4 @@ def _sine_squared(a: Rows, b: Rows, i: Tensor, j: Tensor, rho: Tensor) -> Tensor
     c = (rho * inverse_x / inverse_y).float().double()[:, None]
     rest.addcmul_(leading, c, value=-1.0).addcmul_(x - leading, c, value=-1.0)
     along = (rest * x).sum(dim=1, keepdim=True) * (inverse_x * inverse_x)[:, None]
-    rest.addcmul_(x, along, value=-1.0)
-    sine: Tensor = torch.linalg.vector_norm(rest, dim=1) * inverse_y
-    return sine.square_()
+    return rest.addcmul_(x, along, value=-1.0)

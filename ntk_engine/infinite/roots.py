@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import torch
 
@@ -22,27 +22,38 @@ if TYPE_CHECKING:
 
 # What a layer makes of roots (n): what it brings to pairs (…×n), and the roots after it.
 Make = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
+# σ_w or β: a tensor of no dimensions where it is differentiated.
+Number = Union[float, "Tensor"]
 Biased = tuple["Tensor", "Tensor", "Tensor"]
 # Roots within these bounds have squares, and rests of squares, that neither overflow nor underflow.
 _LEAST, _MOST = 2.0**-400, 2.0**400
 
 
-def add_bias(root: Tensor, beta: float) -> tuple[Tensor, Biased]:
+def add_bias(root: Tensor, beta: Number) -> tuple[Tensor, Biased]:
     """√q = √(a + β²) of rows whose roots before the bias are √a, and their α, γ and t (see `recursion`)."""
+    if isinstance(beta, torch.Tensor):
+        # √(a + β²) has no derivative where both are 0; such rows are held.
+        nothing = (root == 0.0) & (beta == 0.0)
+        biased, brings = _add_bias(root.masked_fill(nothing, 1.0), beta)
+        return biased.masked_fill(nothing, 0.0), brings
     if beta == 0.0:
         zero = root * 0.0
         return root, (zero + 1.0, zero, zero)
+    return _add_bias(root, beta)
+
+
+def _add_bias(root: Tensor, beta: Number) -> tuple[Tensor, Biased]:
     biased = (root * 0.0 + beta).hypot(root)
     return biased, (root / biased, beta / biased, beta / (biased + root))
 
 
-def through_layers(dual: Dual, sigma_w: float, beta: float, layers: int, root: Tensor) -> tuple[Tensor, Tensor]:
+def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, root: Tensor) -> tuple[Tensor, Tensor]:
     """What rows bring to so many layers (layers×width×n), activation then dense, and their roots after them."""
     brings, rest = [], torch.zeros_like(root)
-    gain = None if dual.square_gain is None else root_of(Fraction(sigma_w) ** 2 * dual.square_gain)
+    gain = _gain(dual, sigma_w, root)
     for _ in range(layers):
         of_dual = dual.rows(root)
-        if gain is None:
+        if gain is None or isinstance(beta, torch.Tensor):
             root, biased = add_bias(of_dual[0] * sigma_w, beta)
         else:
             root, rest = _times(root, rest, gain)
@@ -51,6 +62,13 @@ def through_layers(dual: Dual, sigma_w: float, beta: float, layers: int, root: T
             rest = _rest_after_bias(before, rest, root, beta)
         brings.append(torch.stack([*of_dual, *biased]))
     return torch.stack(brings), root
+
+
+def _gain(dual: Dual, sigma_w: Number, root: Tensor) -> tuple[float, float] | None:
+    """σ_w √E[σ²]/√q where it is a constant, and nothing is differentiated: rounding has no derivative."""
+    if dual.square_gain is None or root.requires_grad or isinstance(sigma_w, torch.Tensor):
+        return None
+    return root_of(Fraction(sigma_w) ** 2 * dual.square_gain)
 
 
 def root_of(square: Fraction) -> tuple[float, float]:
