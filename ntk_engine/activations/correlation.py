@@ -9,7 +9,7 @@ kink; the sum over u is shared by all pairs of rows. Correlation −ρ is F'(−
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
@@ -41,38 +41,52 @@ class Nodes(NamedTuple):
         return torch.cat([_inner(function, roots, *block) for block in self.blocks], -1)
 
 
-def derivatives(activation: Numeric, roots: Tensor, psi: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
-    """E[σ'σ'] of all pairs among R rows at correlations cos ψ and −cos ψ: two P×R×R.
+class Correlated(Protocol):
+    """Expectations of an activation's values at correlated Gaussians."""
 
-    roots: P×R or 1×R, positive; psi: P.
-    """
-    same, opposite = [], []
-    for some, nodes in _chunks(activation, roots, psi, rule):
-        f = nodes.given(activation.derivative, roots if len(roots) == 1 else roots[some])
-        same.append((f * nodes.outer) @ f.mT)
-        opposite.append((f * nodes.outer) @ f.flip(-1).mT)
-    return torch.cat(same), torch.cat(opposite)
+    def derivatives(self, roots: Tensor, psi: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
+        """E[σ'σ'] of all pairs among R rows at P correlations cos ψ and −cos ψ: two P×R×R. roots: R, positive."""
+
+    def pairs(
+        self, roots: Tensor, scales: Tensor, psi: Tensor, turned: Tensor, rule: Rule
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """½E[(σ/s − σ'/s')²], ½E[(σ/s + σ'/s')²] and E[σ'σ'] of P pairs, at cos ψ or, where `turned`, −cos ψ.
+
+        roots, scales: P×2, √q and s.
+        """
 
 
-def pairs(
-    activation: Numeric, roots: Tensor, scales: Tensor, psi: Tensor, turned: Tensor, rule: Rule
-) -> tuple[Tensor, Tensor, Tensor]:
-    """½E[(σ/s − σ'/s')²], ½E[(σ/s + σ'/s')²] and E[σ'σ'] of P pairs, correlated by cos ψ, or −cos ψ where `turned`.
+class Quadrature(Correlated):
+    """By quadrature in u and v."""
 
-    roots, scales: P×2, √q and s.
-    """
-    parts = []
-    for some, nodes in _chunks(activation, roots, psi, rule):
-        root, scale = roots[some], scales[some, :, None]
-        mean = nodes.given(activation.value, root) / scale
-        spread = torch.cat([_variance(activation, root, *block) for block in nodes.blocks], -1) / scale.square()
-        slope = nodes.given(activation.derivative, root)
-        turn = turned[some, None]
-        (m, n), (v, w), (s, t) = ((x[:, 0], x[:, 1].flip(-1).where(turn, x[:, 1])) for x in (mean, spread, slope))
-        terms = [0.5 * (v + w + (m - n).square()), 0.5 * (v + w + (m + n).square()), s * t]
-        parts.append(torch.stack([(term * nodes.outer[:, 0]).sum(-1) for term in terms]))
-    below, above, product = torch.cat(parts, -1)
-    return below, above, product
+    def __init__(self, activation: Numeric) -> None:
+        self._activation = activation
+
+    def derivatives(self, roots: Tensor, psi: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
+        """See Correlated."""
+        same, opposite = [], []
+        for _, nodes in _chunks(self._activation, roots[None], psi, rule):
+            f = nodes.given(self._activation.derivative, roots[None])
+            same.append((f * nodes.outer) @ f.mT)
+            opposite.append((f * nodes.outer) @ f.flip(-1).mT)
+        return torch.cat(same), torch.cat(opposite)
+
+    def pairs(
+        self, roots: Tensor, scales: Tensor, psi: Tensor, turned: Tensor, rule: Rule
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See Correlated."""
+        activation, parts = self._activation, []
+        for some, nodes in _chunks(activation, roots, psi, rule):
+            root, scale = roots[some], scales[some, :, None]
+            mean = nodes.given(activation.value, root) / scale
+            spread = torch.cat([_variance(activation, root, *block) for block in nodes.blocks], -1) / scale.square()
+            slope = nodes.given(activation.derivative, root)
+            turn = turned[some, None]
+            (m, n), (v, w), (s, t) = ((x[:, 0], x[:, 1].flip(-1).where(turn, x[:, 1])) for x in (mean, spread, slope))
+            terms = [0.5 * (v + w + (m - n).square()), 0.5 * (v + w + (m + n).square()), s * t]
+            parts.append(torch.stack([(term * nodes.outer[:, 0]).sum(-1) for term in terms]))
+        below, above, product = torch.cat(parts, -1)
+        return below, above, product
 
 
 def _inner(function: Callable[[Tensor], Tensor], roots: Tensor, z: Tensor, weights: Tensor) -> Tensor:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.activations import correlation, hermite
+from ntk_engine.activations import hermite
+from ntk_engine.activations.correlation import Correlated, Quadrature
 from ntk_engine.activations.line import Line, reach
+from ntk_engine.activations.piecewise_linear import PiecewiseLinear, jumps
 from ntk_engine.activations.quadrature import Rule
 from ntk_engine.activations.table import Table
 from ntk_engine.activations.tabulate import TOLERANCE
@@ -37,11 +39,16 @@ def table(activation: Numeric, least: float, most: float) -> Table:
     """The dual by quadrature. Raises ArithmeticError as `Numeric.dual` does."""
     roots = torch.tensor([max(least, 1e-150), max(most, 1e-150)], dtype=torch.float64)
     _check_jumps(activation)
-    line = Line(activation, float(roots[1]), Rule(reach(activation, roots)))
+    line = Line(activation, _correlated(activation), float(roots[1]), Rule(reach(activation, roots)))
     _check_steepness(line, roots)
     row = line.rows(roots)
     nonnegative = all(bool((side >= 0.0).all()) for side in (row.even + row.odd, row.even - row.odd))
     return Table(line, least, most, _error(line, roots), nonnegative=nonnegative)
+
+
+def _correlated(activation: Numeric) -> Correlated:
+    linear = None if set(activation.kinks) <= {0.0} else jumps(activation)
+    return Quadrature(activation) if linear is None else PiecewiseLinear(activation, linear)
 
 
 def _check_jumps(activation: Numeric) -> None:
@@ -73,7 +80,7 @@ def _error(line: Line, roots: Tensor) -> float:
     found = []
     for rule in (line.rule, line.rule.finer()):
         for limit in (0.0, 2.0):
-            below, above, product = correlation.pairs(line.activation, pairs, scale, psi, psi < limit, rule)
+            below, above, product = line.correlated.pairs(pairs, scale, psi, psi < limit, rule)
             found.append(torch.stack([below, above, product / slope.prod(-1)]))
     error = max(float((found[side] - found[side + 2]).abs().max()) for side in (0, 1))
     if not error <= TOLERANCE:

@@ -18,6 +18,7 @@ from ntk_engine.activations.quadrature import Rule, density
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ntk_engine.activations.correlation import Correlated
     from ntk_engine.activations.numeric import Numeric
 
 # e^{-z²/2} beyond which nothing is looked for.
@@ -43,8 +44,9 @@ class Row(NamedTuple):
 class Line:
     """The rule on the line for rows whose roots are `most` at most."""
 
-    def __init__(self, activation: Numeric, most: float, rule: Rule) -> None:
+    def __init__(self, activation: Numeric, correlated: Correlated, most: float, rule: Rule) -> None:
         self.activation = activation
+        self.correlated = correlated
         self.rule = rule
         self._scale = 1.0 / most
         self._kinks = sorted({abs(kink) for kink in activation.kinks} - {0.0})
@@ -59,10 +61,10 @@ class Line:
         right, left = right / largest, left / largest
         norm = _root((weights * (right.square() + left.square())).sum(-1, keepdim=True))
         half = weights.sqrt() / norm.masked_fill(norm == 0.0, 1.0) * sqrt(0.5)
-        slopes = [self.activation.derivative(root[:, None] * side).square() for side in (z, -z)]
+        slopes = [self.activation.derivative(root[:, None] * side) for side in (z, -z)]
         return Row(
             (norm * largest).squeeze(-1),
-            _root((weights * (slopes[0] + slopes[1])).sum(-1)),
+            _root((weights * (slopes[0].square() + slopes[1].square())).sum(-1)),
             ((right + left) * half * weights.sqrt()).sum(-1) * sqrt(2.0),
             (right + left) * half,
             (right - left) * half,

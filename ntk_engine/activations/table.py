@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ntk_engine.activations import correlation
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import After, Dual
 from ntk_engine.activations.chebyshev import Interval
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 _WIDTH = 0.7
 # Rows whose roots are this near to one another are one.
 _SAME = 1e-15
+# Angles below this are as good as 0, for the steepest activations too.
+_LEAST_ANGLE = 1e-24
 # Rows that are computed at a time.
 _ROWS = 2**12
 # What a row brings before its coordinates: √E[σ²], √q, κ, |X_e|², |X_o|².
@@ -159,12 +160,7 @@ class Table(Dual):
         """1 − ρ_σ, 1 + ρ_σ and the slope of pairs, one by one."""
         root, scale = torch.stack([pairs.a, pairs.b], -1), torch.stack([pairs.scale_a, pairs.scale_b], -1)
         scale = scale.masked_fill(scale == 0.0, 1.0)
-        below, above, product = correlation.pairs(
-            self._line.activation,
-            root.clamp_min(1e-200),
-            scale,
-            pairs.psi.clamp_min(1e-20),
-            pairs.turned,
-            self._line.rule,
+        below, above, product = self._line.correlated.pairs(
+            root.clamp_min(1e-200), scale, pairs.psi.clamp_min(_LEAST_ANGLE), pairs.turned, self._line.rule
         )
         return below, above, product * (root / scale).prod(-1)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.activations import correlation
 from ntk_engine.activations.chebyshev import Interval, basis, transform
 from ntk_engine.activations.patch import Patch, root_of
 from ntk_engine.activations.quadrature import unit_rule
@@ -73,7 +72,7 @@ class _Sampler:
     def __call__(self, psi: Tensor, *, finer: bool = False) -> Tensor:
         """R at P angles, for both signs of the correlation unless σ is odd: S×P×A×B."""
         rule = self.line.rule.finer() if finer else self.line.rule
-        both = correlation.derivatives(self.line.activation, self._roots[None], psi, rule)
+        both = self.line.correlated.derivatives(self._roots, psi, rule)
         return self._relative(torch.stack(both[:1] if self.line.activation.odd else both))
 
     def _relative(self, products: Tensor) -> Tensor:
