@@ -33,11 +33,11 @@ def transform(n: int) -> Tensor:
 
 
 def basis(x: Tensor, n: int) -> Tensor:
-    """T_0(x) … T_{n−1}(x), in a new last dimension."""
+    """T_0(x) … T_{n−1}(x), in a new first dimension."""
     terms = [torch.ones_like(x), x]
     for _ in range(2, n):
         terms.append(2.0 * x * terms[-1] - terms[-2])
-    return torch.stack(terms[:n], -1)
+    return torch.stack(terms[:n])
 
 
 class Interval:

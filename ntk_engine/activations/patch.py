@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _KNEE = 0.25
 # Coefficients below this, of a panel's largest value, are left out.
 _NEGLIGIBLE = 2e-16
-# Numbers of a chunk of pairs: 4 MiB.
-_CHUNK = 2**19
+# Numbers of a chunk of pairs: 2 MiB.
+_CHUNK = 2**18
 
 
 def tau(root: Tensor) -> Tensor:
@@ -74,12 +74,12 @@ class Patch:
         turned, panel = divmod(index, len(self._panels))
         coefficients = self._coefficients[turned, panel].to(psi)
         k, _, terms = coefficients.shape
-        angle = basis(self._panels[panel].to_unit(psi), k)
-        mixed = (angle @ coefficients.flatten(1)).view(-1, 2, terms)
-        both: Tensor = (mixed * self._roots(a, b)[:, None]).sum(-1).mT
+        mixed = coefficients.flatten(1).mT @ basis(self._panels[panel].to_unit(psi), k)
+        both: Tensor = (mixed.view(2, terms, -1) * self._roots(a, b)).sum(1)
         return both
 
     def _roots(self, a: Tensor, b: Tensor) -> Tensor:
+        """The polynomials in τ and τ': terms×N."""
         x, y = (basis(side.to_unit(item), n) for side, item, n in zip(self._sides, (a, b), self._sizes, strict=True))
-        product = x[:, self._p] * y[:, self._q]
-        return product + x[:, self._q] * y[:, self._p] if self._symmetric else product
+        product = x[self._p] * y[self._q]
+        return product + x[self._q] * y[self._p] if self._symmetric else product

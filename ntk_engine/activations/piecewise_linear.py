@@ -20,17 +20,15 @@ from ntk_engine.activations.correlation import Correlated
 from ntk_engine.activations.quadrature import GROWTH, Rule, density
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from ntk_engine.activations.numeric import Numeric
 
 MOST_KINKS = 8
-# Panels below ψ: there τ² dτ has fallen to rounding, where e does not rise.
-_BELOW = 12
-# Values of e that are held at a time: half a mebibyte.
-_CHUNK = 2**16
+# Pairs that are integrated at a time: about half a mebibyte of each quantity.
+_CHUNK = 2**9
 
 
 def jumps(activation: Numeric) -> list[tuple[float, float]] | None:
@@ -50,6 +48,14 @@ def _slopes(activation: Numeric, low: float, high: float) -> Tensor:
     if low == -inf:
         return activation.derivative(high - inside / (1.0 - inside))
     return activation.derivative(low + (inside / (1.0 - inside) if high == inf else (high - low) * inside))
+
+
+def _sorted(function: Callable[..., Tensor], rule: Rule, psi: Tensor, *others: Tensor) -> Tensor:
+    """A function of N pairs, chunk by chunk of pairs of similar ψ, whose integrals have as many panels."""
+    order = psi.detach().argsort()
+    parts = [function(rule, psi[some], *(item[some] for item in others)) for some in torch.split(order, _CHUNK)]
+    found = torch.cat(parts, -1)
+    return torch.zeros_like(found).scatter(1, order.expand_as(found), found)
 
 
 class PiecewiseLinear(Correlated):
@@ -72,37 +78,37 @@ class PiecewiseLinear(Correlated):
         shape = (len(psi), len(roots), len(roots))
         pairs = torch.stack([roots[:, None].expand(shape), roots.expand(shape)], -1).reshape(-1, 2)
         angles = psi[:, None, None].expand(shape).flatten()
-        same, opposite = (self._slope_integrals(pairs, angles, sign + 0.0 * angles, rule)[0] for sign in (1.0, -1.0))
+        signs = [torch.full_like(angles, sign) for sign in (1.0, -1.0)]
+        same, opposite = (_sorted(self._slope_integrals, rule, angles, pairs, sign)[0] for sign in signs)
         return same.view(shape), opposite.view(shape)
 
     def pairs(
         self, roots: Tensor, scales: Tensor, psi: Tensor, turned: Tensor, rule: Rule
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See Correlated."""
-        sign = 1.0 - 2.0 * turned.to(psi.dtype)
-        slope, moved = self._slope_integrals(roots, psi, sign, rule)
+        below, above, slope = _sorted(self._pairs, rule, psi, roots, scales, 1.0 - 2.0 * turned.to(psi.dtype))
+        return below, above, slope
+
+    def _pairs(self, rule: Rule, psi: Tensor, roots: Tensor, scales: Tensor, sign: Tensor) -> Tensor:
+        slope, moved = self._slope_integrals(rule, psi, roots, sign)
         moved = moved * sign * (roots / scales).prod(-1)
         near, far = self._apart(roots, scales, sign, rule)
-        return near + moved, far - moved, slope
+        return torch.stack([near + moved, far - moved, slope])
 
-    def _slope_integrals(self, roots: Tensor, psi: Tensor, sign: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
-        """E[σ'σ'], and its integral with sin t dt, of N pairs at ρ = sign · cos ψ."""
-        # e τ² is constant from ψ down to the angle at which kinks are apart.
+    def _slope_integrals(self, rule: Rule, psi: Tensor, roots: Tensor, sign: Tensor) -> Tensor:
+        """E[σ'σ'], and its integral with sin t dt, of N pairs at ρ = sign · cos ψ, in rising order of ψ: 2×N."""
         distance = roots.max().item() / self._nearest
-        below = _BELOW + max(0, ceil(log(max(distance, 1e-9), GROWTH)))
-        order = psi.detach().argsort()
-        parts = []
-        for some in torch.split(order, max(1, _CHUNK // (2 * below * rule.nodes))):
-            levels = ceil(log(pi / 2 / psi[some[0]].item(), GROWTH) + 1e-9)
-            ratios = psi.new_tensor([0.0, *(GROWTH**k for k in range(-below, levels + 1))])
-            tau, weights = rule.panels((psi[some, None] * ratios).clamp_max(pi / 2))
-            e = self._density(roots[some, :, None], sign[some, None], tau, distance > 4.0) * weights * sign[some, None]
-            inner = (below + 1) * rule.nodes
-            parts.append(torch.stack([e[:, inner:].sum(-1), (e * (0.5 * tau).sin().square())[:, :inner].sum(-1)]))
-        found = torch.cat(parts, 1)
-        beyond, within = torch.zeros_like(found).scatter(1, order.expand(2, -1), found)
-        slope = self._mean(roots).prod(-1) + beyond
-        return slope, 2.0 * ((0.5 * psi).sin().square() * slope + within)
+        near = distance > 4.0
+        # The weight of an angle below ψ is τ² dτ. Where √q is large, e τ² is constant down to where kinks are apart.
+        below = list(range(12 + ceil(log(distance, GROWTH)), 0, -1)) if near else [8, 5, 3, 2, 1]
+        levels = ceil(log(pi / 2 / psi[0].item(), GROWTH) + 1e-9)
+        ratios = psi.new_tensor([0.0, *(GROWTH**-k for k in below), *(GROWTH**k for k in range(levels + 1))])
+        tau, weights = rule.panels((psi[:, None] * ratios).clamp_max(pi / 2))
+        e = self._density(roots[..., None], sign[:, None], tau, near) * weights * sign[:, None]
+        inner = (len(below) + 1) * rule.nodes
+        slope = self._mean(roots).prod(-1) + e[:, inner:].sum(-1)
+        within = (e[:, :inner] * (0.5 * tau[:, :inner]).sin().square()).sum(-1)
+        return torch.stack([slope, 2.0 * ((0.5 * psi).sin().square() * slope + within)])
 
     def _mean(self, roots: Tensor) -> Tensor:
         """E[σ'] of rows: the slope of each piece by its probability."""
@@ -116,23 +122,23 @@ class PiecewiseLinear(Correlated):
         """e(τ) of N pairs; near: whether kinks are so near to one another that their terms cancel."""
         a, b = roots.unbind(1)
         sine, cosine = tau.sin(), tau.cos()
-        spread = 0.5 / (sine * sine)
+        spread, half = -0.5 / (sine * sine), -1.0 / (1.0 + cosine)
         total = self._margin(a, spread) * self._margin(b, spread) if near else tau * 0.0
         for (c, d), weight in self._terms.items():
-            h, k = c / a, d / b
-            term = (-spread * (h - sign * k).square() - sign * h * k / (1.0 + cosine)).exp()
+            h, k = c / a, sign * d / b
+            term = (spread * (h - k).square() + half * (h * k)).exp()
             if near:
                 # Less the product of the margins.
-                apart, mixed = (-spread * (h * h + k * k)).exp(), 2.0 * spread * h * k * cosine * sign
+                apart, mixed = (spread * (h * h + k * k)).exp(), spread * cosine * (-2.0 * h * k)
                 term = f.where(mixed.abs() < 1.0, apart * mixed.clamp(-1.0, 1.0).expm1(), term - apart)
-            total = total + weight * term
+            total = total.add(term, alpha=weight)
         return total * (0.5 / pi)
 
     def _margin(self, root: Tensor, spread: Tensor) -> Tensor:
-        """Σ J_j exp(−h_j²/(2 sin² τ)), which may be small as Σ J_j is."""
+        """Σ J_j exp(−h_j²/(2 sin² τ)), which may be small as Σ J_j is; spread: −1/(2 sin² τ)."""
         total = spread * 0.0 + sum(jump for _, jump in self._jumps)
         for c, jump in self._jumps:
-            total = total + jump * (-spread * (c / root).square()).expm1()
+            total = total + jump * (spread * (c / root).square()).expm1()
         return total
 
     def _apart(self, roots: Tensor, scales: Tensor, sign: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:

@@ -153,7 +153,8 @@ class Table(Dual):
         if not self._tabulated or (pairs < cost(self._most, *sides) and not differentiated):
             return None
         if cell not in self._patches:
-            self._patches[cell] = tabulate(self._line, *sides)
+            self._patches[cell] = patch = tabulate(self._line, *sides)
+            self.error = max(self.error, patch.error if patch is not None else 0.0)
         return self._patches[cell]
 
     def _integrated(self, pairs: _Pairs) -> tuple[Tensor, Tensor, Tensor]:

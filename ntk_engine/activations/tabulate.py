@@ -146,7 +146,7 @@ def _means(panel: Interval, r: Tensor, total: Tensor | None) -> tuple[Tensor, Te
     else:
         at = panel.low + nodes * (psi - panel.low)
         weight = at.sin() * weights * (psi - panel.low)
-    matrix = (weight[:, None, :] @ (basis(panel.to_unit(at), _POINTS) @ transform(_POINTS)))[:, 0]
+    matrix = torch.einsum("kig,ig->ik", basis(panel.to_unit(at), _POINTS), weight) @ transform(_POINTS)
     integral = torch.einsum("ij,sjab->siab", matrix, r)
     if total is not None:
         integral = integral + total[:, None]
@@ -155,7 +155,7 @@ def _means(panel: Interval, r: Tensor, total: Tensor | None) -> tuple[Tensor, Te
 
 def _at(panel: Interval, values: Tensor, psi: float) -> Tensor:
     """R and G at an angle of a panel: S×2×A×B."""
-    at = basis(panel.to_unit(torch.tensor([psi], dtype=torch.float64)), _POINTS) @ transform(_POINTS)
+    at = basis(panel.to_unit(torch.tensor([psi], dtype=torch.float64)), _POINTS).mT @ transform(_POINTS)
     return torch.einsum("ij,sjcab->scab", at, values)
 
 
