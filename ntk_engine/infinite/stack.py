@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
+# How far around a root, of it, a function is known at least where it is differentiated.
+_AROUND = 2.0**-4
 
 
 def dense(sigma_w: float, beta: float, pairs: Pairs, a: Side, b: Side, *, signed: bool) -> Pairs:
@@ -73,4 +75,8 @@ def _chunks(activation: Activation, layers: int) -> Iterator[int]:
 
 def _union(a: Side, b: Side) -> tuple[float, float]:
     ranges = [a.range(), b.range()]
-    return min(least for least, _ in ranges), max(most for _, most in ranges)
+    least, most = min(least for least, _ in ranges), max(most for _, most in ranges)
+    if a.root.requires_grad or b.root.requires_grad:
+        # Of rows of one norm too, what is tabulated shall be a function of it.
+        return min(least, (1.0 - _AROUND) * most), max(most, (1.0 + _AROUND) * least)
+    return least, most

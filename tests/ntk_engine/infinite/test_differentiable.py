@@ -23,7 +23,11 @@ EPS = torch.finfo(torch.float64).eps
 STEP = mpf(10) ** -18
 MANY: list[Any] = ["relu", "erf", "gelu", "abs", {"type": "polynomial", "coefficients": [0.2, 1.0, -0.5, 0.3]}]
 MANY += [{"type": "rectified_power", "power": power} for power in (2, 3)]
-FORMULAS: list[Any] = [name for name, family in ACTIVATIONS.items() if not issubclass(family, Numeric)]
+NUMERIC: list[Any] = [name for name, family in ACTIVATIONS.items() if issubclass(family, Numeric)]
+FORMULAS: list[Any] = [name for name in ACTIVATIONS if name not in NUMERIC]
+# Those for which tables are made.
+TABLED = ("softsign", "elu", "selu")
+GIVEN = {"expression": {"type": "expression", "expression": "z * sigmoid(2 * z)"}}
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +155,37 @@ def test_derivatives_are_finite(activation: str, beta: float) -> None:
         for array in k.arrays.values():
             for part in torch.autograd.grad(array.sum(), [x, *tensors.values()], retain_graph=True):
                 assert part.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "activation", [pytest.param(name, marks=[pytest.mark.slow] * (name in TABLED)) for name in NUMERIC]
+)
+def test_derivatives_without_a_closed_form(activation: str) -> None:
+    """Rows of one norm, of which a table is one of the correlation alone, and the derivatives are in norms as well."""
+    row = torch.tensor([0.3, 0.8, -0.5], dtype=torch.float64)
+    x = torch.stack([row, row, -row, row[[1, 0, 2]], row[[2, 0, 1]], row.flip(0)])
+    generator = torch.Generator().manual_seed(0)
+    tensors = [leaf(x), leaf(x[4:]), *numbers(0.1, 1.0).values()]
+    step = [torch.randn(item.shape, generator=generator, dtype=torch.float64) for item in tensors]
+    given = parse(GIVEN.get(activation, activation))
+
+    def at(t: float) -> infinite.Kernel:
+        a, b, beta, sigma_w = (item.detach() + t * moved for item, moved in zip(tensors, step, strict=True))
+        return infinite.kernel(mlp(2, given, beta.item(), sigma_w.item()), a, b)
+
+    k = infinite.differentiable(
+        mlp(2, given), *tensors[:2], numbers=dict(zip(("beta", "sigma_w"), tensors[2:], strict=True))
+    )
+    ends = [at(t * 1e-3) for t in (-2, -1, 1, 2)]
+    for name in infinite.KERNELS:
+        (first, second, third, fourth), array = (end.arrays[name] for end in ends), k.arrays[name]
+        # Of x[1:4] and x[4:]: not of duplicates, at which a tangent kernel may have a cone.
+        exact = (first - 8.0 * second + 8.0 * third - fourth)[1:4].sum() / 12e-3
+        parts = torch.autograd.grad(array[1:4].sum(), tensors, retain_graph=True)
+        found = sum((part * moved).sum() for part, moved in zip(parts, step, strict=True))
+        # Differences of fourth order, of values of order 1 that are right to 1e-13.
+        assert abs(found - exact) <= 1e-8 * array.abs().sum()
+        assert all(part.isfinite().all() for part in torch.autograd.grad(array.sum(), tensors, retain_graph=True))
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf", "gelu"])
