@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ntk_engine.activations.numeric import Numeric
 
-# Nodes (u, v) that are held at a time: a mebibyte, which stays in cache.
-_CHUNK = 2**17
+# Nodes (u, v) that are held at a time: half a mebibyte, which stays in cache.
+_CHUNK = 2**16
 # The widths of F that the first panel beside a kink spans.
 _LAYER = 1.4
 

@@ -63,22 +63,21 @@ class Mish(Numeric):
     facts: ClassVar[Facts] = _facts("z*tanh(log(1 + exp(z)))", "A smooth rectifier with a dip below 0.", "C^inf")
 
     def value(self, z: Tensor) -> Tensor:
-        """z t: with e = exp(−|z|), t = (1 + 2e)/(1 + 2e + 2e²) where z > 0, else (2e + e²)/(2 + 2e + e²)."""
-        return z * _tanh_softplus(z)
+        """z t, t = p(p + 2s)/(p² + 2ps + 2s²) with (p, s) = (1, e^−z) where z > 0, else (e^z, 1)."""
+        p, s = _shares(z)
+        return z * (p * (p + 2.0 * s) / (p * (p + 2.0 * s) + 2.0 * s * s))
 
     def derivative(self, z: Tensor) -> Tensor:
-        """t + z t', t' = 4 (1 + e) e²/(1 + 2e + 2e²)² where z > 0, else 4 (1 + e) e/(2 + 2e + e²)²."""
-        e, right = (-z.abs()).exp(), z > 0.0
-        right_slope = e.square() / (1.0 + 2.0 * e * (1.0 + e)).square()
-        left_slope = e / (2.0 + e * (2.0 + e)).square()
-        return _tanh_softplus(z) + z * (4.0 * (1.0 + e)) * right_slope.where(right, left_slope)
+        """t + z t', t' = 4 (p + s) p s²/(p² + 2ps + 2s²)²."""
+        p, s = _shares(z)
+        part, rest = p * (p + 2.0 * s), 2.0 * s * s
+        whole = part + rest
+        return part / whole + z * (2.0 * (p + s) * p * rest) / (whole * whole)
 
 
-def _tanh_softplus(z: Tensor) -> Tensor:
-    e = (-z.abs()).exp()
-    right = (1.0 + 2.0 * e) / (1.0 + 2.0 * e * (1.0 + e))
-    left = e * (2.0 + e) / (2.0 + e * (2.0 + e))
-    return right.where(z > 0.0, left)
+def _shares(z: Tensor) -> tuple[Tensor, Tensor]:
+    e, right = (-z.abs()).exp(), z > 0.0
+    return e.masked_fill(right, 1.0), e.masked_fill(~right, 1.0)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ntk_engine.activations.line import Line
 
 # The width in τ of what one patch covers, in either row.
-_WIDTH = 0.7
+_WIDTH = 1.0
 # Rows whose roots are this near to one another are one.
 _SAME = 1e-15
 # Angles below this are as good as 0, for the steepest activations too.

@@ -22,8 +22,9 @@ TOLERANCE = 1e-13
 _POINTS = 24
 _FALLEN = 1e-15
 _MOST_PANELS = 150
-# R is analytic where |Im τ| is below π/2: that far may a pole of σ on the imaginary axis turn.
-_STRIP = 1.4
+# R is analytic where |Im τ| is below π/2, as far as a pole of σ on the imaginary axis may turn; or more points help.
+_STRIP = 1.5
+_TRIES = (1.0, 1.5, 2.2)
 _ANGLES = 24
 
 
@@ -32,7 +33,7 @@ def degree(width: float) -> int:
     if width < 1e-15:
         return 1
     ratio = 2.0 * _STRIP / width
-    return ceil(37.0 / log(ratio + sqrt(1.0 + ratio * ratio))) + 1
+    return ceil(34.0 / log(ratio + sqrt(1.0 + ratio * ratio))) + 1
 
 
 def cost(most: float, a: Interval, b: Interval) -> int:
@@ -45,17 +46,17 @@ def tabulate(line: Line, a: Interval, b: Interval) -> Patch | None:
 
     Raises ArithmeticError where its checks fail.
     """
-    sizes = degree(a.width), degree(b.width)
-    ends = [root_of(side.points(n)) for side, n in zip((a, b), sizes, strict=True)]
-    sampler = _Sampler(line, ends[0], None if a is b else ends[1])
-    panels, values = _panels(sampler)
-    # One after the other: all at once, sums are longer and their roundings larger.
-    coefficients = torch.einsum("kj,sljcab->slkcab", transform(_POINTS), torch.stack(values, 1))
-    coefficients = transform(sizes[0]) @ coefficients @ transform(sizes[1]).mT
-    if not _fallen(coefficients, sizes):
-        return None
-    error = sampler.error(panels, values)
-    return Patch(a, b, panels, coefficients, error)
+    for more in _TRIES:
+        sizes = ceil(more * degree(a.width)), ceil(more * degree(b.width))
+        ends = [root_of(side.points(n)) for side, n in zip((a, b), sizes, strict=True)]
+        sampler = _Sampler(line, ends[0], None if a is b else ends[1])
+        panels, values = _panels(sampler)
+        # One after the other: all at once, sums are longer and their roundings larger.
+        coefficients = torch.einsum("kj,sljcab->slkcab", transform(_POINTS), torch.stack(values, 1))
+        coefficients = transform(sizes[0]) @ coefficients @ transform(sizes[1]).mT
+        if _fallen(coefficients, sizes):
+            return Patch(a, b, panels, coefficients, sampler.error(panels, values))
+    return None
 
 
 class _Sampler:
