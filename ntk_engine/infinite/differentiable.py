@@ -56,13 +56,8 @@ def differentiable(
     network = with_numbers(arch, numbers or {})
     a, b = prepared(x1, x2)
     zero = zero_of(network, a, b)
-    of_a, y = roots(x1, a.root), x1 if x2 is None else x2
-    of_b = of_a if x2 is None else roots(y, b.root)
-    if of_a.requires_grad or of_b.requires_grad:
-        # Both, so that equal rows of both sides stay equal to the last bit.
-        of_a, of_b = of_a.requires_grad_(), of_b.requires_grad_()
-    left = with_roots(a, of_a, zero)
-    right = left if x2 is None else with_roots(b, of_b, zero)
+    left = with_roots(a, roots(x1, a.root), zero)
+    right, y = (left, x1) if x2 is None else (with_roots(b, roots(x2, b.root), zero), x2)
     found = tile(network, left, right, (x1, y), Block(slice(0, len(a)), slice(0, len(b)), x2 is None), zero)
     return Kernel({name: found[name].to(x1.dtype) for name in KERNELS if name in kernels})
 

@@ -50,7 +50,9 @@ def _add_bias(root: Tensor, beta: Number) -> tuple[Tensor, Biased]:
 def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, root: Tensor) -> tuple[Tensor, Tensor]:
     """What rows bring to so many layers (layers×width×n), activation then dense, and their roots after them."""
     brings, rest = [], torch.zeros_like(root)
-    gain = _gain(dual, sigma_w, root)
+    gain = None
+    if dual.square_gain is not None and not isinstance(sigma_w, torch.Tensor):
+        gain = root_of(Fraction(sigma_w) ** 2 * dual.square_gain)
     for _ in range(layers):
         of_dual = dual.rows(root)
         if gain is None or isinstance(beta, torch.Tensor):
@@ -62,13 +64,6 @@ def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, root:
             rest = _rest_after_bias(before, rest, root, beta)
         brings.append(torch.stack([*of_dual, *biased]))
     return torch.stack(brings), root
-
-
-def _gain(dual: Dual, sigma_w: Number, root: Tensor) -> tuple[float, float] | None:
-    """σ_w √E[σ²]/√q where it is a constant, and nothing is differentiated: rounding has no derivative."""
-    if dual.square_gain is None or root.requires_grad or isinstance(sigma_w, torch.Tensor):
-        return None
-    return root_of(Fraction(sigma_w) ** 2 * dual.square_gain)
 
 
 def root_of(square: Fraction) -> tuple[float, float]:

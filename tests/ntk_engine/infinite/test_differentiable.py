@@ -12,7 +12,7 @@ from mpmath import mpf
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from ntk_engine import infinite
+from ntk_engine import architecture, infinite
 from ntk_engine.activations import ACTIVATIONS, parse
 from ntk_engine.activations.numeric import Numeric
 from ntk_engine.architecture import ArchitectureError, Mlp, mlp
@@ -146,6 +146,19 @@ def test_derivatives_are_those_of_the_values(activation: Any) -> None:
     assert gradgradcheck(both, point, fast_mode=True)
 
 
+@pytest.mark.parametrize("activation", FORMULAS)
+def test_orthogonal_inputs_are_not_special(activation: str) -> None:
+    """Without a bias their correlation is exactly 0, where |ρ| has no derivative and kernels have one."""
+
+    def both(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        k = infinite.differentiable(mlp(3, parse(activation), 0.0), a, b)
+        return k.nngp, k.ntk
+
+    a, b = leaf([[0.5, 0.2, 0.0, 0.0], [0.7, 0.0, 0.0, 0.6]]), leaf([[0.0, 0.0, 0.9, -0.4]])
+    assert gradcheck(both, (a[:1], b))
+    assert gradcheck(both, (a[1:], b))
+
+
 @pytest.mark.parametrize("beta", [0.0, 0.1])
 @pytest.mark.parametrize("activation", FORMULAS)
 def test_derivatives_are_finite(activation: str, beta: float) -> None:
@@ -204,7 +217,30 @@ def test_a_gram_matrix_depends_on_its_rows_twice(activation: str) -> None:
         assert ((torch.autograd.grad(turned, left)[0] - second).abs() <= bound).all()
 
 
-@pytest.mark.parametrize("norm", [1e-100, 1e-20, 1e20, 1e100])
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["step", {"type": "dense", "beta": 0.0}],
+        ["layer_norm", "relu", "dense"],
+        ["relu", {"type": "dense", "beta": 0.0}],
+    ],
+    ids=["step", "layer_norm", "relu"],
+)
+@pytest.mark.parametrize("parametrization", ["ntk", "standard"])
+def test_a_row_of_zeros_may_be_a_jump(network: list[Any], parametrization: str) -> None:
+    """Where kernels jump they have its values and no derivatives in the row; all others are finite."""
+    first = {"type": "dense", "beta": 0.0, "width": 5, "parametrization": parametrization}
+    arch, x = architecture.parse([first, *network]), leaf(inputs())
+    tensors = {name: leaf(value) for name, value in infinite.numbers_of(arch).items() if name.endswith("sigma_w")}
+    exact, scale = infinite.kernel(arch, inputs()), scales(arch, inputs())
+    for name, array in infinite.differentiable(arch, x, numbers=tensors).arrays.items():
+        assert ((array - exact.arrays[name]).abs() <= 1e-13 * scale[name]).all()
+        parts = torch.autograd.grad(array.sum(), [x, *tensors.values()], retain_graph=True, materialize_grads=True)
+        assert all(part.isfinite().all() for part in parts)
+        assert network[0] == "relu" or not parts[0][-1].any()
+
+
+@pytest.mark.parametrize("norm", [1e-130, 1e-20, 1e20, 1e130])
 @pytest.mark.parametrize("activation", ["relu", "abs", {"type": "monomial", "degree": 1}], ids=str)
 def test_derivatives_scale_with_the_norm(activation: Any, norm: float) -> None:
     """Kernels of homogeneous networks without a bias are of degree 2, their derivatives of degree 1."""
