@@ -13,6 +13,8 @@ from ntk_engine.activations.patch import Patch, root_of
 from ntk_engine.activations.quadrature import unit_rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ntk_engine.activations.line import Line
@@ -70,6 +72,15 @@ class _Sampler:
         self._a = slice(len(a))
         self._b = self._a if b is None else slice(len(a), None)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one root."""
+        return len(self._roots) == 1
+
+    def single(self) -> _Sampler:
+        """R of the largest root with itself."""
+        return _Sampler(self.line, self._roots.amax()[None], None)
+
     def __call__(self, psi: Tensor, *, finer: bool = False) -> Tensor:
         """R at P angles, for both signs of the correlation unless σ is odd: S×P×A×B."""
         rule = self.line.rule.finer() if finer else self.line.rule
@@ -112,14 +123,26 @@ class _Sampler:
 
 
 def _panels(sampler: _Sampler) -> tuple[list[Interval], list[Tensor]]:
-    """Panels of ψ, halved until R is resolved, and R and G at their points: S×K×2×A×B each."""
-    # R varies down to angles of 1/√q.
-    halvings = max(0, floor(log2(sampler.most)))
-    edges = [0.0, *(pi / 2 * 0.5**k for k in range(halvings, -1, -1))]
-    waiting = [Interval(low, high) for low, high in pairwise(edges)][::-1]
-    panels: list[Interval] = []
-    values: list[Tensor] = []
-    total = None
+    """Panels of ψ on which R is resolved, and R and G at their points: S×K×2×A×B each."""
+    if sampler.is_single:
+        # R varies down to angles of 1/√q, as a rule.
+        halvings = max(0, floor(log2(sampler.most)))
+        edges = [0.0, *(pi / 2 * 0.5**k for k in range(halvings, -1, -1))]
+        first = [Interval(low, high) for low, high in pairwise(edges)]
+    else:
+        # One root finds out about the panels; all roots are sampled there.
+        first = [panel for panel, _ in _resolved(sampler.single(), [Interval(0.0, pi / 2)])]
+    panels, values, total = [], [], None
+    for panel, r in _resolved(sampler, first):
+        g, total = _means(panel, r, total)
+        panels.append(panel)
+        values.append(torch.stack([r, g], 2))
+    return panels, values
+
+
+def _resolved(sampler: _Sampler, panels: list[Interval]) -> Iterator[tuple[Interval, Tensor]]:
+    """These panels in rising order, halved until R is resolved, and R: S×K×A×B each."""
+    waiting, count = panels[::-1], 0
     while waiting:
         panel = waiting.pop()
         r = sampler(panel.points(_POINTS))
@@ -127,12 +150,10 @@ def _panels(sampler: _Sampler) -> tuple[list[Interval], list[Tensor]]:
         if float(tail.abs().max()) > _FALLEN * float(r.abs().max()):
             waiting += panel.halves()[::-1]
         else:
-            g, total = _means(panel, r, total)
-            panels.append(panel)
-            values.append(torch.stack([r, g], 2))
-        if len(panels) + len(waiting) > _MOST_PANELS:
+            count += 1
+            yield panel, r
+        if count + len(waiting) > _MOST_PANELS:
             raise ArithmeticError(f"the expectations of σ are not smooth at √q = {sampler.most:.3g}")
-    return panels, values
 
 
 def _means(panel: Interval, r: Tensor, total: Tensor | None) -> tuple[Tensor, Tensor]:
