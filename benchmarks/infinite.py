@@ -1,7 +1,7 @@
 """Analytic kernels against neural-tangents and against the floor: `python -m benchmarks.infinite [--quick]`.
 
 Every case runs in a process of its own, ours and the peer's one after the other, on the same random inputs, with two
-cores each. The peer is left out where NTKD_PEER_PYTHON names no Python that has it (see peers/neural_tangents.py). The
+cores each. The peer is left out where NTKD_PEER_PYTHON names no Python that has it (see peers/nt_infinite.py). The
 floor is one triangle's matrix product at the measured rate of the BLAS, and one pass for every layer at the measured
 rate of a ReLU layer by the vector maths library. Writes its table into docs/performance.md, between its marks.
 """
@@ -131,7 +131,7 @@ def row(case: Case, peer: str | None) -> str:
     """The case's line of the table."""
     with tempfile.TemporaryDirectory() as empty:
         mine = run([sys.executable, "-m", "benchmarks.infinite", "--case", json.dumps(asdict(case))], empty)
-        theirs = run([peer, str(HERE / "peers/neural_tangents.py"), *case.arguments], empty) if peer else None
+        theirs = run([peer, str(HERE / "peers/nt_infinite.py"), *case.arguments], empty) if peer else None
     assert mine is not None
     least = floor(case)
     name = f"{case.activation} {case.hidden}{', sphere' if case.sphere else ''}"
