@@ -4,31 +4,24 @@ The code depends on a family's formulas and not on any number of a network, so o
 that family, of every depth, in every process of this machine.
 """
 
-from ntk_engine.compiled.calls import (
-    Layers,
-    Passes,
-    ProfilePass,
-    SeriesLayer,
-    layers,
-    passes,
-    profile_pass,
-    series_layer,
-)
-from ntk_engine.compiled.library import CompilerError, build, folder
-from ntk_engine.compiled.source import layers_source, series_source
+from ntk_engine.compiled.library import CompilerError, build, folder, prepare
+from ntk_engine.compiled.source import layers_source, plain_source, series_source
+from ntk_engine.compiled.stages import Stage, layers, profile, series
+from ntk_engine.compiled.tile import begin, finish, run
 
 __all__ = [
     "CompilerError",
-    "Layers",
-    "Passes",
-    "ProfilePass",
-    "SeriesLayer",
+    "Stage",
+    "begin",
     "build",
+    "finish",
     "folder",
     "layers",
     "layers_source",
-    "passes",
-    "profile_pass",
-    "series_layer",
+    "plain_source",
+    "prepare",
+    "profile",
+    "run",
+    "series",
     "series_source",
 ]

@@ -1,4 +1,4 @@
-// The layers of a dense network over a tile of pairs, from activation to activation, while a strip of it is in cache.
+// The layers of a dense network over a panel of pairs, from activation to activation.
 // What stands between @ signs is filled in by source.py: the recorded formulas of one family of activations.
 namespace {
 
@@ -17,32 +17,35 @@ inline void layer_nonnegative(const double* p, const double* a, const double* b,
     @LAYER_NONNEGATIVE@
 }
 
+// a, b: layers x WIDTH x rows of the tile, `layer_` and `quantity_` apart. signs[l]: whether a correlation may be
+// negative before layer l.
+struct Layers {
+    const double *a, *b;
+    long layer_a, quantity_a, layer_b, quantity_b;
+    const double* parameters;
+    const unsigned char* signs;
+    long depth;
+};
+
 }  // namespace
 
-// rho, gap, tau: rows x columns, rows `pitch` apart. a, b: layers x WIDTH x rows, `layer_` and `quantity_` apart.
-// signs[l]: whether a correlation may be negative before layer l.
-extern "C" void layers(double* rho_, double* gap_, double* tau_, long rows, long columns, long pitch,
-                       const double* a, long layer_a, long quantity_a, const double* b, long layer_b, long quantity_b,
-                       const double* p, const unsigned char* signs, long depth) {
-    double rho[STRIP], gap[STRIP], tau[STRIP];
-    for (long i = 0; i < rows; ++i)
-        for (long start = 0; start < columns; start += STRIP) {
-            const long n = columns - start < STRIP ? columns - start : STRIP;
-            const long at = i * pitch + start;
-            std::memcpy(rho, rho_ + at, n * sizeof(double));
-            std::memcpy(gap, gap_ + at, n * sizeof(double));
-            std::memcpy(tau, tau_ + at, n * sizeof(double));
-            for (long l = 0; l < depth; ++l) {
-                double x[WIDTH];
-                for (int k = 0; k < WIDTH; ++k) x[k] = a[l * layer_a + k * quantity_a + i];
-                const double* y = b + l * layer_b + start;
-                if (signs[l])
-                    for (long j = 0; j < n; ++j) layer(p, x, y + j, quantity_b, rho[j], gap[j], tau[j]);
-                else
-                    for (long j = 0; j < n; ++j) layer_nonnegative(p, x, y + j, quantity_b, rho[j], gap[j], tau[j]);
-            }
-            std::memcpy(rho_ + at, rho, n * sizeof(double));
-            std::memcpy(gap_ + at, gap, n * sizeof(double));
-            std::memcpy(tau_ + at, tau, n * sizeof(double));
+extern "C" void layers(const Panel& panel, const Layers& of) {
+    for (long i = 0; i < panel.rows; ++i) {
+        double* rho = panel.rho + i * panel.pitch;
+        double* gap = panel.gap + i * panel.pitch;
+        double* tau = panel.tau + i * panel.pitch;
+        for (long l = 0; l < of.depth; ++l) {
+            double x[WIDTH];
+            for (int k = 0; k < WIDTH; ++k) x[k] = of.a[l * of.layer_a + k * of.quantity_a + panel.row + i];
+            const double* y = of.b + l * of.layer_b + panel.column;
+            // Pairs are nowhere else in memory.
+            if (of.signs[l])
+#pragma GCC ivdep
+                for (long j = 0; j < panel.columns; ++j) layer(of.parameters, x, y + j, of.quantity_b, rho[j], gap[j], tau[j]);
+            else
+#pragma GCC ivdep
+                for (long j = 0; j < panel.columns; ++j)
+                    layer_nonnegative(of.parameters, x, y + j, of.quantity_b, rho[j], gap[j], tau[j]);
         }
+    }
 }

@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from concurrent.futures import Future
+from collections.abc import Iterable
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 # Contraction and free choice of branches, but no reordering of sums: cancellation is designed for, not away.
@@ -24,6 +25,8 @@ class CompilerError(RuntimeError):
 
 
 _builds: dict[str, Future[ctypes.CDLL]] = {}
+# What is asked for at every stage of every tile, without a lock.
+_loaded: dict[str, ctypes.CDLL] = {}
 _lock = threading.Lock()
 
 
@@ -43,12 +46,19 @@ def build(text: str) -> Future[ctypes.CDLL]:
         return _builds[text]
 
 
-def ready(text: str, wait: bool) -> ctypes.CDLL | None:
-    """The library of a text if there is one by now, or ever where `wait`."""
-    future = build(text)
-    if not (wait or future.done()):
-        return None
-    return None if future.exception() else future.result()
+def ready(text: str) -> ctypes.CDLL | None:
+    """The library of a text, if there is one by now."""
+    if text not in _loaded:
+        future = build(text)
+        if not future.done() or future.exception() is not None:
+            return None
+        _loaded[text] = future.result()
+    return _loaded[text]
+
+
+def prepare(texts: Iterable[str]) -> None:
+    """Wait until all of these are compiled, or cannot be."""
+    wait([build(text) for text in texts])
 
 
 def _compile(text: str, future: Future[ctypes.CDLL]) -> None:

@@ -1,64 +1,192 @@
-// From a matrix product to correlations, and from correlations to kernels: what every tile begins and ends with.
-#include <cmath>
-
+// What every tile begins and ends with, and how its stages are run.
+// From a matrix product to correlations, and from correlations to kernels.
 namespace {
 
 template <typename T>
-double begin(const T* product, long rows, long columns, const double* inverse_a, const double* inverse_b,
-             double* rho, double* gap, double* tau) {
+inline double correlation(T product, double inverse_a, double inverse_b) {
+    const double r = product * inverse_a * inverse_b;
+    return r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r;
+}
+
+// The product of the tile's scaled rows (rows x columns), and 1/|scaled row|. diagonal: whether pair (i, i) is of a row
+// with itself.
+struct Product {
+    const void* product;
+    const double *inverse_a, *inverse_b;
+    long rows, columns, diagonal;
+};
+
+// The least gap, but for those of rows with themselves.
+template <typename T>
+double nearest(const Product& of) {
     double least = 1.0;
-    for (long i = 0; i < rows; ++i) {
-        const double scale = inverse_a[i];
-        for (long j = 0; j < columns; ++j) {
-            const long at = i * columns + j;
-            double r = product[at] * scale * inverse_b[j];
-            r = r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r;
-            const double g = 1.0 - std::fabs(r);
-            least = g < least ? g : least;
-            rho[at] = r;
-            gap[at] = g;
-            tau[at] = 0.0;
+    for (long i = 0; i < of.rows; ++i) {
+        const T* product = static_cast<const T*>(of.product) + i * of.columns;
+        const double scale = of.inverse_a[i];
+        long word = 0;  // the largest |r|: numbers that are not negative are ordered as their bits are
+        for (long j = 0; j < (of.diagonal ? i : of.columns); ++j) {
+            const long other = bits<long>(magnitude(product[j] * scale * of.inverse_b[j]));
+            word = other > word ? other : word;
         }
+        const double gap = 1.0 - bits<double>(word);
+        least = gap < least ? gap : least;
     }
     return least;
 }
 
-constexpr long SIDE = 16;
-
-// units[i, j] root_a[i] root_b[j] to `out` and, where `mirror` is given, its transpose to `mirror`.
 template <typename T>
-void finish(const double* units, long rows, long columns, const double* root_a, const double* root_b,
-            T* out, long pitch, T* mirror, long mirror_pitch) {
-    for (long top = 0; top < rows; top += SIDE)
-        for (long left = 0; left < columns; left += SIDE) {
-            const long n = rows - top < SIDE ? rows - top : SIDE, m = columns - left < SIDE ? columns - left : SIDE;
-            T block[SIDE][SIDE];
-            for (long i = 0; i < n; ++i)
-                for (long j = 0; j < m; ++j)
-                    block[i][j] = units[(top + i) * columns + left + j] * (root_a[top + i] * root_b[left + j]);
-            for (long i = 0; i < n; ++i)
-                for (long j = 0; j < m; ++j) out[(top + i) * pitch + left + j] = block[i][j];
-            if (mirror)
-                for (long j = 0; j < m; ++j)
-                    for (long i = 0; i < n; ++i) mirror[(left + j) * mirror_pitch + top + i] = block[i][j];
+void begin(const Panel& panel, const Product& of) {
+    for (long i = 0; i < panel.rows; ++i) {
+        const long row = panel.row + i, at = i * panel.pitch;
+        const T* product = static_cast<const T*>(of.product) + row * of.columns + panel.column;
+        const double scale = of.inverse_a[row];
+        for (long j = 0; j < panel.columns; ++j) {
+            const double r = correlation(product[j], scale, of.inverse_b[panel.column + j]);
+            panel.rho[at + j] = r;
+            panel.gap[at + j] = 1.0 - magnitude(r);
+            panel.tau[at + j] = 0.0;
         }
+        const long own = row - panel.column;
+        if (of.diagonal && own >= 0 && own < panel.columns) {
+            panel.rho[at + own] = 1.0;
+            panel.gap[at + own] = 0.0;
+        }
+    }
 }
+
+// Where a kernel goes: to `out`, and transposed to `mirror`, if they are given. Of a diagonal tile the upper half counts.
+struct Place {
+    void *out, *mirror;
+    long pitch, mirror_pitch;
+};
+
+struct Ends {
+    const double *root_a, *root_b;
+    Place nngp, ntk;
+    long diagonal;
+};
+
+constexpr long SIDE = 8;
+typedef double Vector __attribute__((vector_size(SIDE * sizeof(double)), aligned(sizeof(double))));
+typedef float Floats __attribute__((vector_size(SIDE * sizeof(float)), aligned(sizeof(float))));
+
+// Eight numbers to memory that is not read soon: past the caches, where there is an instruction for it.
+inline void store(double* to, Vector value) {
+#if defined(__AVX512F__) && !defined(__clang__)
+    typedef double Aligned __attribute__((vector_size(64)));
+    if ((reinterpret_cast<unsigned long>(to) & 63) == 0) return __builtin_ia32_movntpd512(to, static_cast<Aligned>(value));
+#endif
+    __builtin_memcpy(to, &value, sizeof value);
+}
+inline void store(float* to, Vector value) {
+    const Floats rounded = __builtin_convertvector(value, Floats);
+    __builtin_memcpy(to, &rounded, sizeof rounded);
+}
+inline void settle() {
+#if defined(__AVX512F__) && !defined(__clang__)
+    __builtin_ia32_sfence();
+#endif
+}
+
+// Eight rows as eight columns: halves, then quarters, then single numbers change places.
+template <typename T>
+void transpose(const double* from, long pitch, T* to, long to_pitch) {
+    Vector a[SIDE], b[SIDE];
+    for (long i = 0; i < SIDE; ++i) __builtin_memcpy(a + i, from + i * pitch, sizeof(Vector));
+    for (long i = 0; i < 4; ++i) {
+        b[i] = __builtin_shufflevector(a[i], a[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        b[i + 4] = __builtin_shufflevector(a[i], a[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    for (long i = 0; i < 6; i += i == 1 ? 3 : 1) {  // 0, 1, 4, 5
+        a[i] = __builtin_shufflevector(b[i], b[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+        a[i + 2] = __builtin_shufflevector(b[i], b[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+    for (long i = 0; i < SIDE; i += 2) {
+        store(to + i * to_pitch, __builtin_shufflevector(a[i], a[i + 1], 0, 8, 2, 10, 4, 12, 6, 14));
+        store(to + (i + 1) * to_pitch, __builtin_shufflevector(a[i], a[i + 1], 1, 9, 3, 11, 5, 13, 7, 15));
+    }
+}
+
+// Units times roots, in place, and to `out`.
+template <typename T>
+void scale(double* units, long columns, double root_a, const double* root_b, T* out) {
+    long j = 0;
+    for (; j + SIDE <= columns; j += SIDE) {
+        Vector unit, other;
+        __builtin_memcpy(&unit, units + j, sizeof unit);
+        __builtin_memcpy(&other, root_b + j, sizeof other);
+        unit *= other * root_a;
+        __builtin_memcpy(units + j, &unit, sizeof unit);
+        store(out + j, unit);
+    }
+    for (; j < columns; ++j) out[j] = units[j] *= root_b[j] * root_a;
+}
+
+template <typename T>
+void mirrored(const Panel& panel, const double* units, T* to, long pitch) {
+    const long rows = panel.rows, columns = panel.columns;
+    const long whole_rows = rows - rows % SIDE, whole_columns = columns - columns % SIDE;
+    for (long j = 0; j < whole_columns; j += SIDE)
+        for (long i = 0; i < whole_rows; i += SIDE)
+            transpose(units + i * panel.pitch + j, panel.pitch, to + j * pitch + i, pitch);
+    for (long i = 0; i < rows; ++i)
+        for (long j = i < whole_rows ? whole_columns : 0; j < columns; ++j) to[j * pitch + i] = units[i * panel.pitch + j];
+}
+
+template <typename T>
+void place(const Panel& panel, double* units, const Ends& ends, const Place& to) {
+    if (!to.out) return;
+    T *out = static_cast<T*>(to.out), *mirror = static_cast<T*>(to.mirror);
+    for (long i = 0; i < panel.rows; ++i) {
+        const long row = panel.row + i;
+        // In a diagonal tile, the panel's first column that is not below the diagonal.
+        const long left = !ends.diagonal || row < panel.column ? 0 : row - panel.column;
+        if (left >= panel.columns) continue;
+        double* own = units + i * panel.pitch;
+        scale(own + left, panel.columns - left, ends.root_a[row], ends.root_b + panel.column + left,
+              out + row * to.pitch + panel.column + left);
+        if (ends.diagonal)
+            for (long j = left; j < panel.columns; ++j) out[(panel.column + j) * to.pitch + row] = own[j];
+    }
+    if (mirror && !ends.diagonal)
+        mirrored(panel, units, mirror + panel.column * to.mirror_pitch + panel.row, to.mirror_pitch);
+}
+
+template <typename T>
+void finish(const Panel& panel, const Ends& ends) {
+    place<T>(panel, panel.rho, ends, ends.nngp);
+    place<T>(panel, panel.tau, ends, ends.ntk);
+    settle();
+}
+
+// A panel takes 48 KiB.
+constexpr long HEIGHT = 16, BREADTH = 128;
+
+typedef void (*Stage)(const Panel&, const void*);
 
 }  // namespace
 
-extern "C" double begin_double(const double* p, long n, long m, const double* a, const double* b, double* r, double* g,
-                               double* t) {
-    return begin(p, n, m, a, b, r, g, t);
+extern "C" {
+
+double nearest_double(const Product& of) { return nearest<double>(of); }
+double nearest_float(const Product& of) { return nearest<float>(of); }
+void begin_double(const Panel& panel, const Product& of) { begin<double>(panel, of); }
+void begin_float(const Panel& panel, const Product& of) { begin<float>(panel, of); }
+void finish_double(const Panel& panel, const Ends& ends) { finish<double>(panel, ends); }
+void finish_float(const Panel& panel, const Ends& ends) { finish<float>(panel, ends); }
+
+// All stages over one panel, then over the next: a panel stays in the nearest cache. rho, gap, tau: of the whole tile, or,
+// if not `whole`, room for a panel.
+void run(double* rho, double* gap, double* tau, long rows, long columns, long whole, const Stage* stages,
+         const void* const* arguments, long count) {
+    for (long row = 0; row < rows; row += HEIGHT)
+        for (long column = 0; column < columns; column += BREADTH) {
+            const long at = whole ? row * columns + column : 0, pitch = whole || columns < BREADTH ? columns : BREADTH;
+            const long below = rows - row < HEIGHT ? rows - row : HEIGHT;
+            const long across = columns - column < BREADTH ? columns - column : BREADTH;
+            const Panel panel = {rho + at, gap + at, tau + at, pitch, row, column, below, across};
+            for (long s = 0; s < count; ++s) stages[s](panel, arguments[s]);
+        }
 }
-extern "C" double begin_float(const float* p, long n, long m, const double* a, const double* b, double* r, double* g,
-                              double* t) {
-    return begin(p, n, m, a, b, r, g, t);
-}
-extern "C" void finish_double(const double* u, long n, long m, const double* a, const double* b, double* o, long op,
-                              double* x, long xp) {
-    finish(u, n, m, a, b, o, op, x, xp);
-}
-extern "C" void finish_float(const double* u, long n, long m, const double* a, const double* b, float* o, long op,
-                             float* x, long xp) {
-    finish(u, n, m, a, b, o, op, x, xp);
+
 }

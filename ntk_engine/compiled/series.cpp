@@ -17,10 +17,10 @@ struct Sums {
 inline void sum(const double* a, const double* b, long stride, long terms, const double* square, Sums& sums) {
     for (long j = 0; j < STRIP; j += LANES) {
         Vector x, value = {}, slope = {}, total = {}, fall = {}, spread = {};
-        std::memcpy(&x, square + j, sizeof x);
+        __builtin_memcpy(&x, square + j, sizeof x);
         for (long m = terms - 1; m >= 0; --m) {
             Vector d;
-            std::memcpy(&d, b + 2 * m * stride + j, sizeof d);
+            __builtin_memcpy(&d, b + 2 * m * stride + j, sizeof d);
             const double c = a[2 * m];
             const Vector product = c * d, difference = c - d;
             slope = slope * x + value;
@@ -30,11 +30,11 @@ inline void sum(const double* a, const double* b, long stride, long terms, const
             spread = spread + difference * difference;
         }
         spread = spread * 0.5;
-        std::memcpy(sums.value + j, &value, sizeof x);
-        std::memcpy(sums.slope + j, &slope, sizeof x);
-        std::memcpy(sums.total + j, &total, sizeof x);
-        std::memcpy(sums.fall + j, &fall, sizeof x);
-        std::memcpy(sums.spread + j, &spread, sizeof x);
+        __builtin_memcpy(sums.value + j, &value, sizeof x);
+        __builtin_memcpy(sums.slope + j, &slope, sizeof x);
+        __builtin_memcpy(sums.total + j, &total, sizeof x);
+        __builtin_memcpy(sums.fall + j, &fall, sizeof x);
+        __builtin_memcpy(sums.spread + j, &spread, sizeof x);
     }
 }
 
@@ -54,25 +54,29 @@ inline void layer(const double* e, const double* o, const double* a, const doubl
     @LAYER@
 }
 
+// a, b: moment, coefficients 0 ... degree, and what the bias takes, by rows of the tile, `quantity_` apart.
+struct Series {
+    const double *a, *b;
+    long quantity_a, quantity_b, degree;
+};
+
 }  // namespace
 
-// As in layers.cpp, for one layer; a, b: moment, coefficients 0 … degree, and what the bias takes, by rows.
-extern "C" void series(double* rho_, double* gap_, double* tau_, long rows, long columns,
-                       const double* a, long quantity_a, const double* b, long quantity_b, long degree) {
-    double row[1024], square[STRIP];
-    double* block = new double[(degree + 1 + MIX) * STRIP];
-    for (long start = 0; start < columns; start += STRIP) {
-        const long n = columns - start < STRIP ? columns - start : STRIP;
+extern "C" void series(const Panel& panel, const Series& of) {
+    const long degree = of.degree, width = degree + 1 + MIX;
+    double square[STRIP];
+    double *row = new double[width], *block = new double[width * STRIP];
+    for (long start = 0; start < panel.columns; start += STRIP) {
+        const long n = panel.columns - start < STRIP ? panel.columns - start : STRIP;
         // The strip's columns, padded: coefficient k of column j is at [k * STRIP + j].
-        for (long k = 0; k < degree + 1 + MIX; ++k)
-            for (long j = 0; j < STRIP; ++j) block[k * STRIP + j] = b[(k + 1) * quantity_b + start + (j < n ? j : 0)];
+        for (long k = 0; k < width; ++k)
+            for (long j = 0; j < STRIP; ++j) block[k * STRIP + j] = of.b[(k + 1) * of.quantity_b + panel.column + start + (j < n ? j : 0)];
         // An activation that is odd or even has zeros for every second coefficient, in all rows.
         const long evens = terms(block, 0, degree), odds = terms(block, 1, degree);
-        for (long i = 0; i < rows; ++i) {
-            double* rho = rho_ + i * columns + start;
-            double* gap = gap_ + i * columns + start;
-            double* tau = tau_ + i * columns + start;
-            for (long k = 0; k < degree + 1 + MIX; ++k) row[k] = a[(k + 1) * quantity_a + i];
+        for (long i = 0; i < panel.rows; ++i) {
+            const long at = i * panel.pitch + start;
+            double *rho = panel.rho + at, *gap = panel.gap + at, *tau = panel.tau + at;
+            for (long k = 0; k < width; ++k) row[k] = of.a[(k + 1) * of.quantity_a + panel.row + i];
             for (long j = 0; j < STRIP; ++j) square[j] = j < n ? rho[j] * rho[j] : 0.0;
             Sums even, odd;
             sum(row, block, STRIP, evens, square, even);
@@ -86,5 +90,6 @@ extern "C" void series(double* rho_, double* gap_, double* tau_, long rows, long
             }
         }
     }
+    delete[] row;
     delete[] block;
 }

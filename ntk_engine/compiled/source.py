@@ -43,9 +43,10 @@ def series_source(formula: SeriesFormula, width: int) -> str:
     return _filled("series.cpp", MIX=str(width), LAYER=_lines(formula, *sums, *rows))
 
 
+@cache
 def plain_source(name: str) -> str:
     """The text of a file that has no room for formulas."""
-    return _text(name)
+    return _text("panel.cpp") + _text(name)
 
 
 def _names(pattern: str, count: int) -> list[str]:
@@ -60,7 +61,7 @@ def _filled(template: str, **values: str) -> str:
     text = _text(template)
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
-    return _text("elementary.cpp") + text
+    return _text("panel.cpp") + _text("elementary.cpp") + text
 
 
 @cache

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.compiled import passes
+from ntk_engine import compiled
 from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.tiles import Tile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ _OPPOSITE = 2.0**-6
 _CHUNK = 2**17
 
 
-def correlate(a: Rows, b: Rows, at: Block, work: Workspace) -> Pairs:
+def correlate(a: Rows, b: Rows, at: Block, work: Workspace) -> Tile:
     """ρ and its gap of every row of a tile with every column of it, and τ = 0, in the workspace. A zero row has ρ = 0.
 
     Where a and b are the same rows, the diagonal is exact, and what lies below it may be coarse.
@@ -37,24 +38,26 @@ def correlate(a: Rows, b: Rows, at: Block, work: Workspace) -> Pairs:
     shape = (len(x), len(y))
     product = torch.mm(x, y.mT, out=work.take("product", shape, x, x.dtype))
     pairs = Pairs(*(work.take(name, shape, x) for name in Pairs._fields))
-    least = _begin(product, a.inverse[at.rows], b.inverse[at.columns], pairs)
-    if at.diagonal:
-        pairs.rho.fill_diagonal_(1.0)
-        pairs.gap.fill_diagonal_(0.0)
+    inverses = a.inverse[at.rows], b.inverse[at.columns]
+    begin = compiled.begin(product, *inverses, diagonal=at.diagonal) if x.device.type == "cpu" else None
+    if begin is None:
+        tile, least = Tile(_pairs(product, *inverses, pairs, at)), 0.0
+    else:
+        tile, least = Tile(pairs, begin[0]), begin[1]
     if least < _OPPOSITE:
-        _refine(a, b, at, pairs)
-    return pairs
+        _refine(a, b, at, tile.pairs)
+    return tile
 
 
-def _begin(product: Tensor, inverse_a: Tensor, inverse_b: Tensor, pairs: Pairs) -> float:
-    """Correlations from the product of scaled rows, into `pairs`; the least gap."""
-    compiled = passes() if product.device.type == "cpu" else None
-    if compiled is not None:
-        return compiled.begin(product, inverse_a, inverse_b, pairs)
+def _pairs(product: Tensor, inverse_a: Tensor, inverse_b: Tensor, pairs: Pairs, at: Block) -> Pairs:
+    """Correlations from the product of scaled rows, into `pairs`."""
     rho = pairs.rho.copy_(product).mul_(inverse_a[:, None]).mul_(inverse_b).clamp_(-1.0, 1.0)
     torch.sub(1.0, rho.abs(), out=pairs.gap)
     pairs.tau.zero_()
-    return float(pairs.gap.min())
+    if at.diagonal:
+        pairs.rho.fill_diagonal_(1.0)
+        pairs.gap.fill_diagonal_(0.0)
+    return pairs
 
 
 def _refine(a: Rows, b: Rows, at: Block, pairs: Pairs) -> None:

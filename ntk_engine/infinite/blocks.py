@@ -14,8 +14,14 @@ class Block(NamedTuple):
     diagonal: bool = False
 
 
-def blocks(n1: int, n2: int, size: int, *, gram: bool) -> Iterator[Block]:
-    """The blocks of an n1×n2 matrix, row by row; of a Gram matrix only those on and above the diagonal."""
+def blocks(n1: int, n2: int, size: int, *, gram: bool, width: int | None = None) -> Iterator[Block]:
+    """The blocks of an n1×n2 matrix, row by row: `size` rows and `width` columns, or as many as rows.
+
+    Of a Gram matrix only those on the diagonal, which are square, and those above it.
+    """
     for i in range(0, n1, size):
-        for j in range(i if gram else 0, n2, size):
-            yield Block(slice(i, min(i + size, n1)), slice(j, min(j + size, n2)), gram and i == j)
+        rows = slice(i, min(i + size, n1))
+        if gram:
+            yield Block(rows, rows, True)
+        for j in range(rows.stop if gram else 0, n2, width or size):
+            yield Block(rows, slice(j, min(j + (width or size), n2)))

@@ -19,55 +19,56 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.activations.base import Activation, Dual
+    from ntk_engine.infinite.tiles import Tile
 
 
-def dense(pairs: Pairs, a: Tensor, b: Tensor, *, signed: bool) -> bool:
-    """Carry a tile through a dense layer, in place, given α, γ and t of its rows (3×n); False if no code can."""
-    layers = compiled.layers(_dense()) if _may_be_compiled(pairs, a) else None
-    if layers is not None:
-        layers(pairs, a[None], b[None], (), [signed])
-    return layers is not None
+def dense(tile: Tile, a: Tensor, b: Tensor, *, signed: bool) -> bool:
+    """Let a dense layer wait for a tile, given what it takes of its rows (3×n); False if no code can."""
+    stage = compiled.layers(_dense(), a[None], b[None], (), [signed]) if _may_be_compiled(tile, a) else None
+    return _then(tile, [stage])
 
 
-def stack(dual: Dual, pairs: Pairs, a: Tensor, b: Tensor, signs: Sequence[bool]) -> bool:
-    """Carry a tile through layers, in place, given what they take of its rows (layers×width×n); False if no code can.
+def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -> bool:
+    """Let layers wait for a tile, given what they take of its rows (layers×width×n); False if no code can.
 
     signs: for every layer, whether ρ may be negative before it.
     """
-    if not _may_be_compiled(pairs, a):
+    if not _may_be_compiled(tile, a):
         return False
     if isinstance(dual, ClosedForm):
-        layers = _closed(dual, a.shape[1])
-        if layers is not None:
-            layers(pairs, a, b, dual.parameters, signs)
-        return layers is not None
-    layer = compiled.series_layer(_series()) if isinstance(dual, Series) else None
-    if layer is not None:
-        for layer_a, layer_b in zip(a, b, strict=True):
-            layer(pairs, layer_a, layer_b, degree=a.shape[1] - BIAS_ROWS - 2)
-    return layer is not None
+        return _then(tile, [compiled.layers(_closed(dual, a.shape[1]), a, b, dual.parameters, signs)])
+    if isinstance(dual, Series):
+        degree = a.shape[1] - BIAS_ROWS - 2
+        return _then(tile, [compiled.series(_series(), *layer, degree) for layer in zip(a, b, strict=True)])
+    return False
 
 
 def prepare(activations: Iterable[Activation]) -> None:
     """Wait until the code of what every tile needs and of these activations is compiled, or cannot be."""
-    compiled.passes(wait=True)
-    compiled.profile_pass(wait=True)
-    compiled.layers(_dense(), wait=True)
-    for activation in activations:
-        if isinstance(activation, ClosedForm):
-            _closed(activation, len(activation.rows(torch.ones(1, dtype=torch.float64))) + BIAS_ROWS, wait=True)
-        else:
-            compiled.series_layer(_series(), wait=True)
+    plain = (compiled.plain_source(name) for name in ("passes.cpp", "profile.cpp"))
+    compiled.prepare([*plain, _dense(), *map(_source, activations)])
 
 
-def _may_be_compiled(pairs: Pairs, rows: Tensor) -> bool:
-    """A tile on the CPU that nobody differentiates."""
-    rho = pairs.rho
-    return rho.device.type == "cpu" and rho.ndim == 2 and not (rows.requires_grad or rho.requires_grad)
+def _then(tile: Tile, stages: Iterable[compiled.Stage | None]) -> bool:
+    for stage in stages:
+        if stage is None:
+            return False
+        tile.then(stage)
+    return True
 
 
-def _closed(dual: ClosedForm, width: int, *, wait: bool = False) -> compiled.Layers | None:
-    return compiled.layers(_layers(dual.pair, dual.pair_nonnegative, len(dual.parameters), width), wait=wait)
+def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
+    return tile.compilable and not rows.requires_grad
+
+
+def _source(activation: Activation) -> str:
+    if not isinstance(activation, ClosedForm):
+        return _series()
+    return _closed(activation, len(activation.rows(torch.ones(1, dtype=torch.float64))) + BIAS_ROWS)
+
+
+def _closed(dual: ClosedForm, width: int) -> str:
+    return _layers(dual.pair, dual.pair_nonnegative, len(dual.parameters), width)
 
 
 @cache

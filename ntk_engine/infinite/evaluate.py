@@ -1,4 +1,4 @@
-"""Whole kernels, block by block: a block of 512×512 stays in cache from its matrix product to its last layer."""
+"""Whole kernels, block by block: a block of 256×512 stays in cache from its matrix product to its last layer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from ntk_engine import compiled
 from ntk_engine.architecture import activations, depth
-from ntk_engine.compiled import passes
 from ntk_engine.infinite import codes
 from ntk_engine.infinite.angles import correlate
 from ntk_engine.infinite.blocks import Block, blocks
 from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.norms import on_diagonal, outputs, profile_of
 from ntk_engine.infinite.rows import Rows, Side, rows
-from ntk_engine.infinite.workspace import Workspace
+from ntk_engine.infinite.workspace import Workspace, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
+    from ntk_engine.infinite.tiles import Tile
 
 KERNELS = ("nngp", "ntk")
 
@@ -69,27 +70,28 @@ def _fill(arch: Architecture, a: Rows, b: Rows, at: Block, work: Workspace, out:
     pairs = correlate(a, b, at, work)
     profile = profile_of(arch, a, b)
     if profile is not None:
-        pairs, left, right = profile(pairs), outputs(arch, a)[at.rows], outputs(arch, b)[at.columns]
+        profile.carry(pairs)
+        roots = outputs(arch, a)[at.rows], outputs(arch, b)[at.columns]
     else:
         sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
-        pairs = run(arch, Way(pairs, *sides, a.inputs, "diagonal" if at.diagonal else "none")).pairs
-        left, right = (side.root for side in sides)
-    units = {"nngp": pairs.rho, "ntk": pairs.tau}
-    for name, place in out.arrays.items():
-        _finish(units[name], left, right, place, None if mirror is None else mirror.arrays[name], at.diagonal)
+        run(arch, Way(pairs, *sides, a.inputs, "diagonal" if at.diagonal else "none"))
+        roots = sides[0].root, sides[1].root
+    _finish(pairs, *roots, out.arrays, None if mirror is None else mirror.arrays, at.diagonal)
 
 
-def _finish(units: Tensor, a: Tensor, b: Tensor, out: Tensor, mirror: Tensor | None, diagonal: bool) -> None:
-    if diagonal:
-        units.triu_().add_(units.triu(1).mT)
-        mirror = None
-    compiled = passes() if units.device.type == "cpu" else None
-    if compiled is not None:
-        compiled.finish(units, a.contiguous(), b.contiguous(), out, mirror)
+def _finish(
+    pairs: Tile, a: Tensor, b: Tensor, out: dict[str, Tensor], mirror: dict[str, Tensor] | None, diagonal: bool
+) -> None:
+    stage = compiled.finish(a, b, out, mirror, diagonal=diagonal) if pairs.compilable and out else None
+    if stage is not None:
+        pairs.end(stage)
         return
-    out.copy_(units.mul_(a[:, None] * b))
-    if mirror is not None:
-        mirror.copy_(out.mT)
+    units = {"nngp": pairs.pairs.rho, "ntk": pairs.pairs.tau}
+    for name, place in out.items():
+        value = units[name] * (a[:, None] * b)
+        place.copy_(value.triu() + value.triu(1).mT if diagonal else value)
+        if mirror is not None and not diagonal:
+            mirror[name].copy_(place.mT)
 
 
 def diagonal(arch: Architecture, x: Tensor, *, kernels: Collection[str] = KERNELS) -> Kernel:
@@ -114,20 +116,20 @@ def kernel(
     x1: Tensor,
     x2: Tensor | None = None,
     *,
-    block: int = 512,
+    block: int = 256,
     kernels: Collection[str] = KERNELS,
     threads: int = 1,
 ) -> Kernel:
     """Σ^L and Θ^L (n1×n2) between the rows of x1 (n1×d) and x2 (n2×d), or of x1 with itself.
 
-    Without x2 only the blocks on and above the diagonal are computed, and mirrored. threads: how many blocks are
-    computed side by side. Raises ValueError as `rows` does, and if the two differ in columns, dtype or device.
+    Without x2 only the blocks on and above the diagonal are computed, and mirrored. block: their rows; they have twice
+    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, and if the two differ in columns, dtype or device.
     """
     a = rows(x1)
     b = a if x2 is None else rows(x2)
     if (x1.shape[1:], x1.dtype, x1.device) != (b.scaled.shape[1:], b.scaled.dtype, b.scaled.device):
         raise ValueError("both sets of inputs must have the same number of columns, dtype and device")
-    result = Kernel({name: x1.new_empty(len(a), len(b)) for name in KERNELS if name in kernels})
+    result = Kernel({name: matrix(x1, len(a), len(b)) for name in KERNELS if name in kernels})
 
     gram, local = x2 is None, threading.local()
     profile_of(arch, a, b)
@@ -138,7 +140,7 @@ def kernel(
         _fill(arch, a, b, at, work, part, mirror if gram else None)
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(fill, blocks(len(a), len(b), block, gram=gram)):
+        for _ in pool.map(fill, blocks(len(a), len(b), block, width=2 * block, gram=gram)):
             pass
     return result
 

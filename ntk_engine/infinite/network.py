@@ -17,6 +17,7 @@ from ntk_engine.architecture import Mlp, simplified
 from ntk_engine.infinite import joining, roots
 from ntk_engine.infinite.recursion import Pairs, add_bias
 from ntk_engine.infinite.stack import activate, dense, stack
+from ntk_engine.infinite.tiles import Tile
 from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
 from ntk_engine.layers.joining import shares
 
@@ -37,7 +38,7 @@ Same = Literal["none", "diagonal", "all"]
 class Way:
     """Where a tile is on its way through a network."""
 
-    pairs: Pairs
+    tile: Tile
     a: Side
     b: Side
     width: int | None
@@ -46,6 +47,15 @@ class Way:
     """Which of the pairs are an input with itself: dropout's masks are then the same."""
     signed: bool = True
     """Whether ρ may be negative."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs here, once all stages are run that wait for them."""
+        return self.tile.pairs
+
+    @pairs.setter
+    def pairs(self, after: Pairs) -> None:
+        self.tile.pairs = after
 
     def rows(self, key: object, make: roots.Make) -> list[Tensor]:
         """What the rows of both sides bring to a layer, each shaped to broadcast against the pairs."""
@@ -135,7 +145,7 @@ def _(layer: Dropout, way: Way) -> None:
 @through.register(Parallel)
 def _(layer: Parallel, way: Way) -> None:
     ends = [
-        _run(branch, replace(way, pairs=Pairs(*map(torch.clone, way.pairs)), a=way.a.fork(i), b=way.b.fork(i)))
+        _run(branch, replace(way, tile=Tile(Pairs(*map(torch.clone, way.pairs))), a=way.a.fork(i), b=way.b.fork(i)))
         for i, branch in enumerate(layer.branches)
     ]
     pairs = [end.pairs for end in ends]
@@ -161,11 +171,11 @@ def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dense(way: Way, sigma_w: float, beta: float) -> None:
-    way.pairs = dense(sigma_w, beta, way.pairs, way.a, way.b, signed=way.signed)
+    dense(sigma_w, beta, way.tile, way.a, way.b, signed=way.signed)
 
 
 def _stack(way: Way, activation: Activation, sigma_w: float, beta: float, count: int) -> None:
-    way.pairs, way.signed = stack(activation, sigma_w, beta, count, way.pairs, way.a, way.b, signed=way.signed)
+    way.signed = stack(activation, sigma_w, beta, count, way.tile, way.a, way.b, signed=way.signed)
 
 
 def _standard(way: Way, layer: Dense) -> None:

@@ -12,6 +12,7 @@ from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.profile import Profile, tabulate
 from ntk_engine.infinite.recursion import Pairs
 from ntk_engine.infinite.rows import Rows, Side
+from ntk_engine.infinite.tiles import Tile
 from ntk_engine.layers import Dropout
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def on_diagonal(arch: Architecture, prepared: Rows) -> tuple[Pairs, Tensor]:
     """Every row with itself (n): ρ, its gap and τ after the network, and √q there."""
     a, b = (Side(prepared, slice(0, len(prepared)), depth(arch), None) for _ in range(2))
     zero = torch.zeros_like(prepared.root)
-    way = run(arch, Way(Pairs(zero + 1.0, zero, zero), a, b, prepared.inputs, "all"))
+    way = run(arch, Way(Tile(Pairs(zero + 1.0, zero, zero)), a, b, prepared.inputs, "all"))
     return way.pairs, a.root
 
 
@@ -78,4 +79,4 @@ def _at_root(arch: Architecture, root: float, pairs: Pairs, a: Rows) -> Pairs:
     one = torch.full_like(pairs.rho[0, :1], root)
     rows = Rows(one[:, None], one, one)
     left, right = (Side(rows, slice(0, 1), depth(arch), axis, pairs.rho.shape[axis]) for axis in (0, 1))
-    return run(arch, Way(pairs, left, right, a.inputs)).pairs
+    return run(arch, Way(Tile(pairs), left, right, a.inputs)).pairs

@@ -68,7 +68,7 @@ class _Roots(Function):
 class _Correlations(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, a: Rows, b: Rows, at: Block, held: float) -> tuple[Tensor, Tensor]:
-        rho, gap, _ = correlate(a, b, at, Workspace())
+        rho, gap, _ = correlate(a, b, at, Workspace()).pairs
         # At ρ = 0, where |ρ| has no derivative, all formulas shall take the side of ρ > 0.
         rho.masked_fill_(rho == 0.0, LEAST)
         ctx.prepared = a, b, at, held * sqrt(x.shape[1]) or inf

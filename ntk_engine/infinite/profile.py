@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ntk_engine.infinite.tiles import Tile
+
 OCTAVES, DEGREE = 40, 13
 # What a table may miss, in units of the last digit of √(K(x,x) K(x',x')), beside two for every layer.
 _ROUNDINGS = 16
@@ -35,12 +37,16 @@ class Profile:
         self.table = table
         """Coefficients (2 × cells × degree+1 × 2): ρ ≥ 0 then ρ < 0; powers of the position in [−1, 1]; ρ then τ."""
 
+    def carry(self, tile: Tile) -> None:
+        """Take a tile through the network."""
+        stage = compiled.profile(self.table, OCTAVES, DEGREE) if tile.compilable else None
+        if stage is None:
+            tile.pairs = self(tile.pairs)
+        else:
+            tile.then(stage)
+
     def __call__(self, pairs: Pairs) -> Pairs:
-        """The functions at these pairs (in place where compiled code serves); the gap is that of before."""
-        code = compiled.profile_pass() if pairs.rho.device.type == "cpu" else None
-        if code is not None:
-            code(pairs, self.table, OCTAVES, DEGREE)
-            return pairs
+        """The functions at these pairs; the gap is that of before."""
         cell, position = _cells(pairs.gap)
         coefficients = self.table[(pairs.rho < 0.0).long(), cell]
         value = coefficients[..., DEGREE, :]

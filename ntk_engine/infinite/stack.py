@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntk_engine.activations.base import Activation
+    from ntk_engine.activations.base import Activation, Dual
     from ntk_engine.infinite.rows import Side
+    from ntk_engine.infinite.tiles import Tile
 
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
@@ -25,7 +26,7 @@ _CHUNK = 128
 _AROUND = 2.0**-4
 
 
-def dense(sigma_w: float, beta: float, pairs: Pairs, a: Side, b: Side, *, signed: bool) -> Pairs:
+def dense(sigma_w: float, beta: float, tile: Tile, a: Side, b: Side, *, signed: bool) -> None:
     """A dense layer; `signed`: whether ρ may be negative before."""
 
     def make(root: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,30 +34,33 @@ def dense(sigma_w: float, beta: float, pairs: Pairs, a: Side, b: Side, *, signed
         return torch.stack(biased), root
 
     rows_a, rows_b = (side.advance((sigma_w, beta), make) for side in (a, b))
-    if codes.dense(pairs, rows_a, rows_b, signed=signed):
-        return pairs
-    return recursion.dense(a.lay(rows_a).unbind(), b.lay(rows_b).unbind(), pairs)
+    if not codes.dense(tile, rows_a, rows_b, signed=signed):
+        tile.pairs = recursion.dense(a.lay(rows_a).unbind(), b.lay(rows_b).unbind(), tile.pairs)
 
 
 def stack(
-    activation: Activation, sigma_w: float, beta: float, layers: int, pairs: Pairs, a: Side, b: Side, *, signed: bool
-) -> tuple[Pairs, bool]:
-    """`layers` times the activation and a dense layer after it; signed: whether ρ may be negative, before and after."""
+    activation: Activation, sigma_w: float, beta: float, layers: int, tile: Tile, a: Side, b: Side, *, signed: bool
+) -> bool:
+    """`layers` times the activation and a dense layer after it; signed: whether ρ may be negative before.
+
+    Returns whether it may be after.
+    """
     for count in _chunks(activation, layers):
-        dual = activation.dual(*_union(a, b))
+        dual = _dual(activation, a, b)
         make = partial(roots.through_layers, dual, sigma_w, beta, count)
         rows_a, rows_b = (side.advance((dual, sigma_w, beta, count), make) for side in (a, b))
         signs = [signed] + [not dual.nonnegative] * (count - 1)
-        if not codes.stack(dual, pairs, rows_a, rows_b, signs):
+        if not codes.stack(dual, tile, rows_a, rows_b, signs):
             for layer_a, layer_b in zip(rows_a, rows_b, strict=True):
-                pairs = recursion.layer(dual.correlate, a.lay(layer_a).unbind(), b.lay(layer_b).unbind(), pairs)
+                brought = a.lay(layer_a).unbind(), b.lay(layer_b).unbind()
+                tile.pairs = recursion.layer(dual.correlate, *brought, tile.pairs)
         signed = not dual.nonnegative
-    return pairs, signed
+    return signed
 
 
 def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pairs, bool]:
     """An activation alone, and whether ρ may be negative after it."""
-    dual = activation.dual(*_union(a, b))
+    dual = _dual(activation, a, b)
 
     def make(root: Tensor) -> tuple[Tensor, Tensor]:
         brings = dual.rows(root)
@@ -71,6 +75,11 @@ def _chunks(activation: Activation, layers: int) -> Iterator[int]:
     # What has no closed form is expanded anew for the roots of every layer.
     size = _CHUNK if isinstance(activation, ClosedForm) else 1
     return (min(size, layers - start) for start in range(0, layers, size))
+
+
+def _dual(activation: Activation, a: Side, b: Side) -> Dual:
+    # A closed form is one for all roots.
+    return activation if isinstance(activation, ClosedForm) else activation.dual(*_union(a, b))
 
 
 def _union(a: Side, b: Side) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from ntk_engine.infinite.norms import on_diagonal
 from ntk_engine.infinite.polar import LEAST, correlations
 from ntk_engine.infinite.recursion import Pairs
 from ntk_engine.infinite.rows import Rows, Side, rows
+from ntk_engine.infinite.tiles import Tile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,7 @@ def tile(
     """
     rho, gap = correlations(*inputs, a, b, at, zero.root)
     sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
-    start = Way(Pairs(rho, gap, torch.zeros_like(rho)), *sides, a.inputs, "diagonal" if at.diagonal else "none")
+    start = Way(Tile(Pairs(rho, gap, torch.zeros_like(rho))), *sides, a.inputs, "diagonal" if at.diagonal else "none")
     pairs = run(arch, start).pairs
     scale = sides[0].root[:, None] * sides[1].root
     nothing = (a.inverse[at.rows] == 0.0)[:, None] | (b.inverse[at.columns] == 0.0)

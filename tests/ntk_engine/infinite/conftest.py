@@ -19,5 +19,5 @@ def _all_compiled() -> None:
 def evaluation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _all_compiled: None) -> str:
     """How formulas are evaluated in this test."""
     if request.param == "eager":
-        monkeypatch.setattr(compiled.calls, "ready", lambda text, wait: None)
+        monkeypatch.setattr(compiled.library, "ready", lambda text: None)
     return str(request.param)

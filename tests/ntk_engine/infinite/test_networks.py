@@ -8,7 +8,7 @@ import torch
 
 from ntk_engine import infinite
 from ntk_engine.architecture import mlp, parse
-from ntk_engine.compiled import calls
+from ntk_engine.compiled import library
 from tests.ntk_engine.layers.readings import kernels
 
 NETWORKS: dict[str, list[Any]] = {
@@ -95,7 +95,7 @@ def test_compiled_layers_are_those_of_tensors(network: list[Any], monkeypatch: p
     x = torch.from_numpy(np.random.default_rng(2).normal(size=(30, 2)))
     infinite.prepare(parse(network))
     compiled = infinite.kernel(parse(network), x)
-    monkeypatch.setattr(calls, "ready", lambda text, wait: None)
+    monkeypatch.setattr(library, "ready", lambda text: None)
     eager = infinite.kernel(parse(network), x)
     scale = eager.ntk.diagonal().sqrt().outer(eager.ntk.diagonal().sqrt())
     assert bool(((compiled.ntk - eager.ntk).abs() <= 1e-13 * scale).all())
