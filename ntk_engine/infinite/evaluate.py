@@ -123,7 +123,8 @@ def kernel(
     """Σ^L and Θ^L (n1×n2) between the rows of x1 (n1×d) and x2 (n2×d), or of x1 with itself.
 
     Without x2 only the blocks on and above the diagonal are computed, and mirrored. block: their rows; they have twice
-    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, and if the two differ in columns, dtype or device.
+    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, and if the
+    two differ in columns, dtype or device.
     """
     a = rows(x1)
     b = a if x2 is None else rows(x2)
