@@ -105,7 +105,7 @@ def write_tiles(write: Write, arrays: Mapping[str, Stored], tiles: Iterable[Tile
     for tile in tiles:
         stored = arrays[tile.array]
         entries = np.ascontiguousarray(tile.entries, dtype=np.dtype(stored.plan.dtype).newbyteorder("<"))
-        data = entries.tobytes()
+        data = entries.data.cast("B")  # its bytes, without a copy
         write.execute(
             WRITE,
             {

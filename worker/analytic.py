@@ -19,9 +19,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 def run(part: KernelPart, context: Context) -> Iterator[TileData]:
     """The tiles of the block: those on and above the diagonal where the matrix is a Gram matrix."""
     spec = part.spec
-    x1, x2 = part.inputs(context, DTYPES[spec.dtype])
-    left = infinite.rows(x1)
-    right = left if x2 is None else infinite.rows(x2)
+    left, right = part.prepared(context, DTYPES[spec.dtype])
     # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
     infinite.prepare(spec.architecture)
     work = infinite.Workspace()

@@ -7,6 +7,7 @@ import torch
 
 from contracts.kernels import KernelSpec
 from contracts.tiling import Block
+from ntk_engine.infinite import Rows, rows
 from storage import arrays
 from storage.arrays import Numbers, TileData
 from storage.jobs.transitions import Claim
@@ -34,11 +35,26 @@ class KernelPart:
 
     def inputs(self, context: Context, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The inputs of the rows and those of the columns, where these are others."""
-        x1 = dataset_rows(context, self.spec.dataset, slice(self.block.row, self.block.row_end), dtype)
-        if self.on_diagonal:
-            return x1, None
-        across = slice(self.block.col, self.block.col_end)
-        return x1, dataset_rows(context, self.spec.against or self.spec.dataset, across, dtype)
+        down, across = self._sides()
+        return dataset_rows(context, *down, dtype), None if self.on_diagonal else dataset_rows(context, *across, dtype)
+
+    def prepared(self, context: Context, dtype: torch.dtype) -> tuple[Rows, Rows]:
+        """The rows and the columns, prepared for `infinite.tile`; the same object where they are the same inputs."""
+        if self.failures:
+            # The failure may have been a lack of memory.
+            context.prepared.clear()
+
+        def side(dataset: str, some: slice) -> Rows:
+            key, limit = (dataset, some.start, some.stop, dtype), context.settings.memory_bytes // 4
+            return context.prepared.get(key, lambda: rows(dataset_rows(context, dataset, some, dtype)), limit)
+
+        down, across = self._sides()
+        left = side(*down)
+        return left, left if self.on_diagonal else side(*across)
+
+    def _sides(self) -> tuple[tuple[str, slice], tuple[str, slice]]:
+        down, across = slice(self.block.row, self.block.row_end), slice(self.block.col, self.block.col_end)
+        return (self.spec.dataset, down), (self.spec.against or self.spec.dataset, across)
 
     def tiles(self, name: str, entries: Numbers, piece: Block) -> Iterator[TileData]:
         """The storage tiles of a computed piece."""

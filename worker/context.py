@@ -2,12 +2,16 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
-from contracts.settings import Settings
+from contracts.settings import MIB, Settings
 from storage.database import Database
+from worker.prepared import PreparedRows
+
+# 512×512 entries with what the recursion holds of each.
+CPU_PIECE_BYTES = 32 * MIB
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,9 @@ class Context:
     device: torch.device
     name: str
     piece_bytes: int
-    """Memory for what is computed at once; 0 stands for one tile, which stays in a CPU's cache."""
+    """Memory for what is computed at once, at least a tile."""
+    prepared: PreparedRows = field(default_factory=PreparedRows)
+    """Inputs of recent parts, in up to a quarter of the memory."""
 
     @property
     def device_name(self) -> str:
@@ -37,8 +43,8 @@ def find_device(asked: str) -> torch.device:
 
 
 def find_piece_bytes(device: torch.device) -> int:
-    """Half of a GPU's free memory: a large piece keeps it busy. A CPU is fastest with one tile at a time."""
-    return 0 if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
+    """Half of a GPU's free memory: a large piece keeps it busy. A CPU is fastest with what its caches hold."""
+    return CPU_PIECE_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
 
 
 def make_context(settings: Settings) -> Context:

@@ -81,4 +81,4 @@ def test_the_device_is_the_one_that_is_there() -> None:
     assert find_device("cpu") == torch.device("cpu")
     assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert find_device("cuda:1") == torch.device("cuda:1")
-    assert find_piece_bytes(torch.device("cpu")) == 0
+    assert analytic.piece_side(find_piece_bytes(torch.device("cpu")), 256, Block(0, 2048, 2048, 4096)) == 512
