@@ -41,7 +41,7 @@ class _Series(ctypes.Structure):
 
 
 class _Profile(ctypes.Structure):
-    _fields_ = [("table", Pointer), ("octaves", Long), ("degree", Long)]
+    _fields_ = [("table", Pointer), ("octaves", Long)]
 
 
 def layers(text: str, a: Tensor, b: Tensor, parameters: Sequence[float], signs: Sequence[bool]) -> Stage | None:
@@ -71,12 +71,12 @@ def series(text: str, a: Tensor, b: Tensor, degree: int) -> Stage | None:
     return Stage(address(code.series), _Series(*pointers(a, b), a.stride(0), b.stride(0), degree), (a, b))
 
 
-def profile(table: Tensor, octaves: int, degree: int) -> Stage | None:
-    """ρ and τ from ρ and its gap by two tabulated functions, or None; table: 2 × cells × (degree+1) × 2, contiguous."""
+def profile(table: Tensor, octaves: int) -> Stage | None:
+    """ρ and τ from ρ and its gap by two tabulated functions, or None; table: 2 × cells × 4 × 2 × 4, contiguous."""
     code = ready(plain_source("profile.cpp"))
     if code is None:
         return None
-    return Stage(address(code.profile), _Profile(*pointers(table), octaves, degree), (table,))
+    return Stage(address(code.profile), _Profile(*pointers(table), octaves), (table,))
 
 
 def ready(text: str) -> ctypes.CDLL | None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ntk_engine.architecture import Architecture
     from ntk_engine.layers import Layer
 
-# Fewer layers of a closed form, or fewer pairs, take less time than the table of so many.
-_LAYERS, _PAIRS = 8, 2**16
+# Fewer pairs, or fewer layers of a closed form, take less time than a table and its evaluation.
+_PAIRS, _PAIRS_CLOSED, _LAYERS = 2**16, 2**20, 4
 # Norms that differ by their rounding: √(n_0) roundings of the sum of squares are far below this for any n_0.
 _EQUAL = 16 * torch.finfo(torch.float64).eps
 
@@ -40,7 +40,10 @@ def on_diagonal(arch: Architecture, prepared: Rows) -> tuple[Pairs, Tensor]:
 def outputs(arch: Architecture, prepared: Rows) -> Tensor:
     """√q of every row after the network."""
     if ("outputs", arch) not in prepared.kept:
-        prepared.kept["outputs", arch] = (on_diagonal(arch, prepared)[1],) * 2
+        # Rows of equal norm have few roots, by rounding.
+        root, place = torch.unique(prepared.root, return_inverse=True)
+        after = on_diagonal(arch, _of_roots(root, prepared))[1][place]
+        prepared.kept["outputs", arch] = (after, after)
     return prepared.kept["outputs", arch][0]
 
 
@@ -51,7 +54,8 @@ def profile_of(arch: Architecture, a: Rows, b: Rows) -> Profile | None:
         return None
     key = ("profile", arch, root)
     if key not in a.profiles:
-        a.profiles[key] = tabulate(lambda pairs: _at_root(arch, root, pairs, a), depth(arch), a.root)
+        row = _of_roots(a.root.new_full((1,), root), a)
+        a.profiles[key] = tabulate(lambda pairs: _pairs(arch, pairs, row), depth(arch), a.root)
     return a.profiles[key]
 
 
@@ -60,7 +64,7 @@ def _common_root(arch: Architecture, a: Rows, b: Rows) -> float | None:
     closed = all(isinstance(activation, ClosedForm) for activation in activations(arch))
     if isinstance(arch, Network) and any(isinstance(layer, Dropout) for layer in _all(arch.layers)):
         return None  # an input's kernel with itself is another function than that of its duplicates
-    if len(a) * len(b) < _PAIRS or (closed and depth(arch) < _LAYERS):
+    if len(a) * len(b) < (_PAIRS_CLOSED if closed else _PAIRS) or (closed and depth(arch) < _LAYERS):
         return None
     if isinstance(arch, Mlp) and arch.beta == 0.0 and arch.activation.facts.homogeneous:
         return 1.0
@@ -75,8 +79,12 @@ def _all(layers: Sequence[Layer]) -> Iterator[Layer]:
             yield from _all(branch)
 
 
-def _at_root(arch: Architecture, root: float, pairs: Pairs, a: Rows) -> Pairs:
-    one = torch.full_like(pairs.rho[0, :1], root)
-    rows = Rows(one[:, None], one, one)
-    left, right = (Side(rows, slice(0, 1), depth(arch), axis, pairs.rho.shape[axis]) for axis in (0, 1))
-    return run(arch, Way(Tile(pairs), left, right, a.inputs)).pairs
+def _of_roots(root: Tensor, like: Rows) -> Rows:
+    """Rows of which nothing but the roots is known."""
+    return Rows(like.scaled.new_zeros(len(root), like.inputs), root, root)
+
+
+def _pairs(arch: Architecture, pairs: Pairs, row: Rows) -> Pairs:
+    """Pairs (1×n) of rows that all have one root."""
+    left, right = (Side(row, slice(0, 1), depth(arch), axis, pairs.rho.shape[axis]) for axis in (0, 1))
+    return run(arch, Way(Tile(pairs), left, right, row.inputs)).pairs
