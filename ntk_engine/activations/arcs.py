@@ -53,10 +53,7 @@ class Arc(NamedTuple):
 def shortfall(phi: Tensor) -> Tensor:
     """1 − sin φ/φ for φ in [0, π/2], accurate relative to itself."""
     square = phi * phi
-    series: Tensor = square * _SHORTFALL[-1] + _SHORTFALL[-2]
-    for coefficient in _SHORTFALL[-3::-1]:
-        series = series * square + coefficient
-    return series * square
+    return f.polynomial(square, _SHORTFALL) * square
 
 
 def rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -95,3 +92,27 @@ def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> 
     spread = f.where(d < scale * scale, near, far)
     spread = f.where(spread < 0.0, spread * 0.0, spread)
     return Arc(product, psi, cosine, delta, cos_delta, cosine1, spread, sin_d, sin_c, cos_c, between)
+
+
+class Turn(NamedTuple):
+    """The angles of pairs whose rows' distance is known otherwise: see above."""
+
+    product: Tensor
+    """R."""
+    psi: Tensor
+    delta: Tensor
+    inverse: Tensor
+    """1/cos ψ."""
+
+
+def turn(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor, apart: Tensor) -> Turn:
+    """a, b: `rows` of both sides; apart: 1 − ψ₁/√(AA'). One angle and one division, where `arcs` takes four of each."""
+    (_, p_a, g_a, _, m_a, _), (_, p_b, g_b, _, m_b, _) = a, b
+    product, inner = p_a * p_b, 1.0 - gap
+    square, rest = product * (gap * (2.0 - gap)), g_a * g_a + p_a * g_b * (p_a * g_b)
+    cosine1, cosine = f.sqrt(rest), f.sqrt(rest + product * square)
+    below = cosine + inner * cosine1
+    once = 1.0 / (below * cosine)
+    delta = f.angle(square * (once * cosine), cosine * cosine1 + product * product * inner)
+    psi = product * ((1.0 + m_a) * (1.0 + m_b)) * (1.0 - apart) - delta
+    return Turn(product, f.where(rho < 0.0, -psi, psi), delta, once * below)

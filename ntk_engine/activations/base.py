@@ -75,28 +75,10 @@ class Dual(ABC):
         """
 
 
-class Activation(ABC):
-    """A pointwise nonlinearity σ. A family is one frozen dataclass of its parameters, with a `type: Literal[...]`."""
+class Formula(Dual):
+    """Expectations that are elementary functions of what rows bring and the correlation.
 
-    facts: ClassVar[Facts]
-
-    @abstractmethod
-    def value(self, z: Tensor) -> Tensor:
-        """σ(z), of any shape."""
-
-    @abstractmethod
-    def derivative(self, z: Tensor) -> Tensor:
-        """σ'(z), of any shape; 0 at a kink or jump."""
-
-    @abstractmethod
-    def dual(self, least: float, most: float) -> Dual:
-        """The expectations for rows whose roots lie in [least, most]."""
-
-
-class ClosedForm(Activation, Dual):
-    """An activation whose expectations are elementary functions of the roots and the correlation.
-
-    Its pair formula is written once, with arithmetic, comparisons and the functions of `formulas`; it is evaluated on
+    The pair formula is written once, with arithmetic, comparisons and the functions of `formulas`; it is evaluated on
     tensors (any device, differentiable) and, recorded operation by operation, compiled for the processor.
     """
 
@@ -123,6 +105,35 @@ class ClosedForm(Activation, Dual):
         """The pair formula, evaluated."""
         return After(*self.pair(self.parameters, a, b, rho, gap))
 
+
+class Activation(ABC):
+    """A pointwise nonlinearity σ. A family is one frozen dataclass of its parameters, with a `type: Literal[...]`."""
+
+    facts: ClassVar[Facts]
+
+    @abstractmethod
+    def value(self, z: Tensor) -> Tensor:
+        """σ(z), of any shape."""
+
+    @abstractmethod
+    def derivative(self, z: Tensor) -> Tensor:
+        """σ'(z), of any shape; 0 at a kink or jump."""
+
+    @abstractmethod
     def dual(self, least: float, most: float) -> Dual:
+        """The expectations for rows whose roots lie in [least, most]."""
+
+
+class ClosedForm(Activation, Formula):
+    """An activation whose expectations are a formula, for rows of all roots."""
+
+    def dual(self, least: float, most: float) -> Formula:
         """Itself: a closed form holds for every root."""
+        return self
+
+    narrows: ClassVar[bool] = False
+    """Whether `narrow` gives anything else than itself."""
+
+    def narrow(self, least: float, most: float) -> Formula:
+        """The same for rows whose roots lie in [least, most] alone, where that takes less work."""
         return self

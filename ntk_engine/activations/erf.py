@@ -9,11 +9,13 @@ of which `arcs` has both differences without cancellation. A constant c is an ev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import arcs, parts
-from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.apart import Apart, apart, on_range
+from ntk_engine.activations.base import ClosedForm, Facts, Formula
 from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
@@ -79,3 +81,55 @@ class Erf(ClosedForm):
         odd = arc.psi * inverse, (arc.spread + arc.delta) * inverse
         after, apart = parts.together(a[1:4], b[1:4], odd, (1.0, 0.0))
         return after, apart, a[1] * b[1] * (arc.product * inverse / arc.cosine)
+
+    narrows = True
+
+    def narrow(self, least: float, most: float) -> Formula:
+        """With 1 − ρ_σ at ρ = 1 by polynomials, where these are exact."""
+        return _narrow(self, least, most)
+
+
+class NarrowErf(Formula):
+    """erf for rows whose roots lie in a narrow range."""
+
+    def __init__(self, whole: Erf, apart: Apart) -> None:
+        self._whole, self._apart = whole, apart
+
+    def rows(self, root: Tensor) -> list[Tensor]:
+        """As `Erf.rows`, then as `Apart.rows`."""
+        return [*self._whole.rows(root), *self._apart.rows(root * abs(self._whole.b))]
+
+    @staticmethod
+    def pair(
+        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of erf ψ/C, w + δ/C and R/(C cos ψ), with w = 1 − ψ₁/C from `apart`."""
+        inverse, distance = a[9] * b[9], apart(a[10:], b[10:])
+        turn = arcs.turn(a[4:10], b[4:10], rho, gap, distance)
+        return turn.psi * inverse, distance + turn.delta * inverse, turn.product * inverse * turn.inverse
+
+
+class NarrowShiftedErf(NarrowErf):
+    """The same with a constant beside it."""
+
+    @staticmethod
+    def pair(
+        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of erf, then of the constant."""
+        *odd, slope = NarrowErf.pair(p, a, b, rho, gap)
+        after, opened = parts.together(a[1:4], b[1:4], (odd[0], odd[1]), (1.0, 0.0))
+        return after, opened, a[1] * b[1] * slope
+
+
+@lru_cache(256)
+def _narrow(whole: Erf, least: float, most: float) -> Formula:
+    def gap(x: Tensor, y: Tensor) -> Tensor:
+        a, b = [item[:, None] for item in arcs.rows(x)], arcs.rows(y)
+        one = x.new_ones(len(x), len(y))
+        return arcs.arcs(a, b, one, one * 0.0).spread * (a[5] * b[5])
+
+    found = on_range(least * abs(whole.b), most * abs(whole.b), gap)
+    if found is None:
+        return whole
+    return NarrowShiftedErf(whole, found) if whole.c else NarrowErf(whole, found)

@@ -13,12 +13,14 @@ for ρ ≥ 0, where no term is negative. `_apart` is the rest of the gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import arcs, parts
 from ntk_engine.activations import formulas as f
-from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.apart import Apart, apart, on_range
+from ntk_engine.activations.base import ClosedForm, Facts, Formula
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +88,66 @@ class Gelu(ClosedForm):
         inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + inverse * inverse)
         slope = (arc.psi + arc.product * rho * inverse * inside) * unit
         return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
+
+    narrows = True
+
+    def narrow(self, least: float, most: float) -> Formula:
+        """With the gap of h at ρ = 1 by polynomials, where these are exact."""
+        return _narrow(self, least, most)
+
+
+class NarrowGelu(Formula):
+    """GELU for rows whose roots lie in a narrow range."""
+
+    def __init__(self, whole: Gelu, apart: Apart) -> None:
+        self._whole, self._apart = whole, apart
+
+    def rows(self, root: Tensor) -> list[Tensor]:
+        """√E[σ²], the shares, p, g and 1/(p√n), then as `Apart.rows`."""
+        length, odd, even, tangent, n, _, _, _, p, g, *_ = self._whole.rows(root)
+        return [length, odd, even, tangent, p, g, (p * n).reciprocal(), *self._apart.rows(root)]
+
+    @staticmethod
+    def pair(
+        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Gelu.pair`, with one division and without what rows of different norm need there."""
+        product, gg, unit, inner = a[4] * b[4], a[5] * b[5], a[6] * b[6], 1.0 - gap
+        less = gap * (2.0 - gap)
+        rest, mixed = a[5] * a[5] + a[4] * b[5] * (a[4] * b[5]), product * product
+        cosine1, cosine = f.sqrt(rest), f.sqrt(rest + mixed * less)
+        cos_delta = cosine * cosine1 + mixed * inner
+        half = f.sqrt((1.0 + cos_delta) * 0.5)
+        ends, middles = (cosine + inner * cosine1) * cosine, (1.0 + half) * (cosine + cosine1)
+        once = 1.0 / (ends * middles * cosine1)
+        over_ends, over_middles = once * middles * cosine1, once * ends * cosine1
+        inverse, inverse1 = over_ends * (cosine + inner * cosine1), once * ends * middles
+        delta = f.angle(product * less * (over_ends * cosine), cos_delta)
+        psi = f.angle(product * rho, cosine)
+        short = arcs.shortfall(delta * 0.5)
+        sine = delta * 0.5 * (1.0 - short)
+        steep = (
+            cosine1 * cosine1 + mixed * (sine * sine * (over_middles * (cosine + cosine1))) + product * cosine1 * sine
+        )
+        last = product * (gg * gg) * less * (over_middles * (1.0 + half)) * (1.0 + inverse * inverse1)
+        turned = delta * short + 2.0 * sine * steep + abs(psi) * gap + last
+        gap_even = turned * unit + apart(a[7:], b[7:])
+        rho_next, gap_next = parts.together(a[1:4], b[1:4], (rho, gap), (1.0 - gap_even, gap_even))
+        inside = cosine1 * cosine1 + gg * gg * (1.0 + inverse * inverse)
+        slope = (psi + product * rho * inverse * inside) * unit
+        return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
+
+
+@lru_cache(256)
+def _narrow(whole: Gelu, least: float, most: float) -> Formula:
+    def gap(x: Tensor, y: Tensor) -> Tensor:
+        a, b = [item[:, None] for item in whole.rows(x)], whole.rows(y)
+        one = x.new_ones(len(x), len(y))
+        arc, gg = arcs.arcs(a[7:], b[7:], one, one * 0.0), a[9] * b[9]
+        return _apart(a, b, arc, gg) / (arc.product * (a[4] * b[4]))
+
+    found = on_range(least, most, gap)
+    return whole if found is None else NarrowGelu(whole, found)
 
 
 def _phi(z: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ntk_engine import compiled
-from ntk_engine.activations.base import ClosedForm
+from ntk_engine.activations.base import ClosedForm, Formula
 from ntk_engine.activations.series import Series, Sums, combine
 from ntk_engine.infinite import recursion
 from ntk_engine.infinite.recursion import BIAS_ROWS, Pairs
@@ -35,7 +35,7 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
     """
     if not _may_be_compiled(tile, a):
         return False
-    if isinstance(dual, ClosedForm):
+    if isinstance(dual, Formula):
         return _then(tile, [compiled.layers(_closed(dual, a.shape[1]), a, b, dual.parameters, signs)])
     if isinstance(dual, Series):
         degree = a.shape[1] - BIAS_ROWS - 2
@@ -46,7 +46,7 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
 def prepare(activations: Iterable[Activation]) -> None:
     """Wait until the code of what every tile needs and of these activations is compiled, or cannot be."""
     plain = (compiled.plain_source(name) for name in ("passes.cpp", "profile.cpp"))
-    compiled.prepare([*plain, _dense(), *map(_source, activations)])
+    compiled.prepare([*plain, _dense(), *(text for activation in activations for text in _sources(activation))])
 
 
 def _then(tile: Tile, stages: Iterable[compiled.Stage | None]) -> bool:
@@ -61,13 +61,14 @@ def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
     return tile.compilable and not rows.requires_grad
 
 
-def _source(activation: Activation) -> str:
+def _sources(activation: Activation) -> list[str]:
     if not isinstance(activation, ClosedForm):
-        return _series()
-    return _closed(activation, len(activation.rows(torch.ones(1, dtype=torch.float64))) + BIAS_ROWS)
+        return [_series()]
+    one = torch.ones(1, dtype=torch.float64)
+    return [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in (activation, activation.narrow(0.9, 1.1))]
 
 
-def _closed(dual: ClosedForm, width: int) -> str:
+def _closed(dual: Formula, width: int) -> str:
     return _layers(dual.pair, dual.pair_nonnegative, len(dual.parameters), width)
 
 

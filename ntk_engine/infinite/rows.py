@@ -66,8 +66,17 @@ class Side:
 
     def range(self) -> tuple[float, float]:
         """The least and the largest root of all rows that are computed together."""
-        least, most = self._roots.aminmax()
+        kept, key = (self._rows.kept if self._whole else {}), ("range", *self._path)
+        if key not in kept:
+            found = self._roots.aminmax()
+            kept[key] = found.min, found.max
+        least, most = kept[key]
         return least.item(), most.item()
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, of which the tile has some."""
+        return len(self._rows)
 
     def advance(self, key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
         """Let a layer take the roots: `make` gives what it brings to pairs (…×n) and the roots after it."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.rows import Side
     from ntk_engine.infinite.tiles import Tile
 
+# Fewer pairs take less time than what narrows a closed form to a range of roots.
+_NARROWED = 2**19
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
 # How far around a root, of it, a function is known at least where it is differentiated.
@@ -45,7 +47,7 @@ def stack(
 
     Returns whether it may be after.
     """
-    for count in _chunks(activation, layers):
+    for count in _chunks(activation, layers, a, b):
         dual = _dual(activation, a, b)
         make = partial(roots.through_layers, dual, sigma_w, beta, count)
         rows_a, rows_b = (side.advance((dual, sigma_w, beta, count), make) for side in (a, b))
@@ -71,15 +73,21 @@ def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pa
     return Pairs(after.rho, after.gap, after.slope * pairs.tau), not dual.nonnegative
 
 
-def _chunks(activation: Activation, layers: int) -> Iterator[int]:
-    # What has no closed form is expanded anew for the roots of every layer.
-    size = _CHUNK if isinstance(activation, ClosedForm) else 1
+def _chunks(activation: Activation, layers: int, a: Side, b: Side) -> Iterator[int]:
+    # What is of a range of roots is made anew for those of every layer.
+    size = _CHUNK if isinstance(activation, ClosedForm) and not _narrows(activation, a, b) else 1
     return (min(size, layers - start) for start in range(0, layers, size))
 
 
 def _dual(activation: Activation, a: Side, b: Side) -> Dual:
-    # A closed form is one for all roots.
-    return activation if isinstance(activation, ClosedForm) else activation.dual(*_union(a, b))
+    if not isinstance(activation, ClosedForm):
+        return activation.dual(*_union(a, b))
+    return activation.narrow(*_union(a, b)) if _narrows(activation, a, b) else activation
+
+
+def _narrows(activation: ClosedForm, a: Side, b: Side) -> bool:
+    differentiated = a.root.requires_grad or b.root.requires_grad
+    return activation.narrows and a.count * b.count >= _NARROWED and not differentiated
 
 
 def _union(a: Side, b: Side) -> tuple[float, float]:
