@@ -98,7 +98,7 @@ class Formula(Dual):
     def pair_nonnegative(
         cls, p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`pair` where ρ ≥ 0 is known."""
+        """`pair` where ρ ≥ 0 before the activation and after it; it serves only where a family has one of its own."""
         return cls.pair(p, a, b, rho, gap)
 
     def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:

@@ -3,6 +3,7 @@
 namespace {
 
 constexpr int WIDTH = @WIDTH@;  // how many numbers a row brings to a layer
+constexpr bool ONE_FORMULA = @ONE_FORMULA@;  // for correlations of either sign
 
 // One layer over one pair, from the activation to the bias of the dense layer after it. a and b are what the rows bring:
 // b[k * stride] is the k-th quantity.
@@ -39,7 +40,7 @@ extern "C" void layers(const Panel& panel, const Layers& of) {
             for (int k = 0; k < WIDTH; ++k) x[k] = of.a[l * of.layer_a + k * of.quantity_a + panel.row + i];
             const double* y = of.b + l * of.layer_b + panel.column;
             // Pairs are nowhere else in memory.
-            if (of.signs[l])
+            if (ONE_FORMULA || of.signs[l])
 #pragma GCC ivdep
                 for (long j = 0; j < panel.columns; ++j) layer(of.parameters, x, y + j, of.quantity_b, rho[j], gap[j], tau[j]);
             else

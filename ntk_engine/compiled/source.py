@@ -24,12 +24,9 @@ def layers_source(formula: LayerFormula, nonnegative: LayerFormula, parameters: 
     parameters, width: how many numbers the formula takes of the network and of each row.
     """
     names = (_names("p[{}]", parameters), _names("a[{}]", width), _names("b[{} * stride]", width))
-    return _filled(
-        "layers.cpp",
-        WIDTH=str(width),
-        LAYER=_lines(formula, *names),
-        LAYER_NONNEGATIVE=_lines(nonnegative, *names),
-    )
+    lines, other = (_lines(item, *names) for item in (formula, nonnegative))
+    one = "true" if lines == other else "false"
+    return _filled("layers.cpp", WIDTH=str(width), LAYER=lines, LAYER_NONNEGATIVE=other, ONE_FORMULA=one)
 
 
 def series_source(formula: SeriesFormula, width: int) -> str:

@@ -69,7 +69,9 @@ def _sources(activation: Activation) -> list[str]:
 
 
 def _closed(dual: Formula, width: int) -> str:
-    return _layers(dual.pair, dual.pair_nonnegative, len(dual.parameters), width)
+    # Without a formula of its own for ρ ≥ 0, nothing says that ρ is so after the activation too.
+    own = dual.pair_nonnegative.__func__ is not Formula.pair_nonnegative.__func__  # type: ignore[attr-defined]
+    return _layers(dual.pair, dual.pair_nonnegative if own else None, len(dual.parameters), width)
 
 
 @cache
@@ -80,7 +82,7 @@ def _layers(pair: Any, pair_nonnegative: Any, parameters: int, width: int) -> st
     def nonnegative(p: Any, a: Any, b: Any, rho: Any, gap: Any, tau: Any) -> Pairs:
         return recursion.layer_nonnegative(lambda *rows: pair_nonnegative(p, *rows), a, b, Pairs(rho, gap, tau))
 
-    return compiled.layers_source(formula, nonnegative, parameters, width)
+    return compiled.layers_source(formula, nonnegative if pair_nonnegative else formula, parameters, width)
 
 
 @cache

@@ -88,6 +88,14 @@ def test_a_network_of_duplicates_and_opposites(name: str, device: str) -> None:
         ["dense", "erf", "dense", "relu", "dense"],
         ["dense", "relu", {"type": "dense", "beta": 0.0}, "erf", "dense", "abs", "dense"],
         ["dense", {"type": "residual", "layers": ["relu", "dense"]}, "relu", "dense"],
+        # c_1 = 3√q (q − 1) has both signs: correlations that were positive become negative.
+        [
+            "dense",
+            "relu",
+            {"type": "dense", "beta": 0.0},
+            {"type": "polynomial", "coefficients": [0, -3, 0, 1]},
+            "dense",
+        ],
     ],
 )
 def test_compiled_layers_are_those_of_tensors(network: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
