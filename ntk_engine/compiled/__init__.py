@@ -5,9 +5,9 @@ that family, of every depth, in every process of this machine.
 """
 
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
-from ntk_engine.compiled.source import layers_source, plain_source, series_source
+from ntk_engine.compiled.source import layers_source, profile_source, series_source
 from ntk_engine.compiled.stages import Stage, layers, profile, series
-from ntk_engine.compiled.tile import begin, finish, run
+from ntk_engine.compiled.tile import begin, finish, run, tile_source
 
 __all__ = [
     "CompilerError",
@@ -18,10 +18,11 @@ __all__ = [
     "folder",
     "layers",
     "layers_source",
-    "plain_source",
     "prepare",
     "profile",
+    "profile_source",
     "run",
     "series",
     "series_source",
+    "tile_source",
 ]

@@ -18,4 +18,23 @@ inline To bits(From value) {
     return result;
 }
 
+// A panel takes 48 KiB.
+constexpr long HEIGHT = 16, BREADTH = 128;
+
+typedef void (*Stage)(const Panel&, const void*);
+
 }  // namespace
+
+// All stages over one panel, then over the next: a panel stays in the nearest cache. rho, gap, tau: of the whole tile, or,
+// if not `whole`, room for a panel.
+extern "C" void run(double* rho, double* gap, double* tau, long rows, long columns, long whole, const Stage* stages,
+         const void* const* arguments, long count) {
+    for (long row = 0; row < rows; row += HEIGHT)
+        for (long column = 0; column < columns; column += BREADTH) {
+            const long at = whole ? row * columns + column : 0, pitch = whole || columns < BREADTH ? columns : BREADTH;
+            const long below = rows - row < HEIGHT ? rows - row : HEIGHT;
+            const long across = columns - column < BREADTH ? columns - column : BREADTH;
+            const Panel panel = {rho + at, gap + at, tau + at, pitch, row, column, below, across};
+            for (long s = 0; s < count; ++s) stages[s](panel, arguments[s]);
+        }
+}

@@ -2,8 +2,9 @@
 // From a matrix product to correlations, and from correlations to kernels.
 namespace {
 
-template <typename T>
-inline double correlation(T product, double inverse_a, double inverse_b) {
+typedef @NUMBER@ Number;  // of inputs and kernels
+
+inline double correlation(Number product, double inverse_a, double inverse_b) {
     const double r = product * inverse_a * inverse_b;
     return r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r;
 }
@@ -15,44 +16,6 @@ struct Product {
     const double *inverse_a, *inverse_b;
     long rows, columns, diagonal;
 };
-
-// The least gap, but for those of rows with themselves.
-template <typename T>
-double nearest(const Product& of) {
-    double least = 1.0;
-    for (long i = 0; i < of.rows; ++i) {
-        const T* product = static_cast<const T*>(of.product) + i * of.columns;
-        const double scale = of.inverse_a[i];
-        long word = 0;  // the largest |r|: numbers that are not negative are ordered as their bits are
-        for (long j = 0; j < (of.diagonal ? i : of.columns); ++j) {
-            const long other = bits<long>(magnitude(product[j] * scale * of.inverse_b[j]));
-            word = other > word ? other : word;
-        }
-        const double gap = 1.0 - bits<double>(word);
-        least = gap < least ? gap : least;
-    }
-    return least;
-}
-
-template <typename T>
-void begin(const Panel& panel, const Product& of) {
-    for (long i = 0; i < panel.rows; ++i) {
-        const long row = panel.row + i, at = i * panel.pitch;
-        const T* product = static_cast<const T*>(of.product) + row * of.columns + panel.column;
-        const double scale = of.inverse_a[row];
-        for (long j = 0; j < panel.columns; ++j) {
-            const double r = correlation(product[j], scale, of.inverse_b[panel.column + j]);
-            panel.rho[at + j] = r;
-            panel.gap[at + j] = 1.0 - magnitude(r);
-            panel.tau[at + j] = 0.0;
-        }
-        const long own = row - panel.column;
-        if (of.diagonal && own >= 0 && own < panel.columns) {
-            panel.rho[at + own] = 1.0;
-            panel.gap[at + own] = 0.0;
-        }
-    }
-}
 
 // Where a kernel goes: to `out`, and transposed to `mirror`, if they are given. Of a diagonal tile the upper half counts.
 struct Place {
@@ -89,8 +52,7 @@ inline void settle() {
 }
 
 // Eight rows as eight columns: halves, then quarters, then single numbers change places.
-template <typename T>
-void transpose(const double* from, long pitch, T* to, long to_pitch) {
+void transpose(const double* from, long pitch, Number* to, long to_pitch) {
     Vector a[SIDE], b[SIDE];
     for (long i = 0; i < SIDE; ++i) __builtin_memcpy(a + i, from + i * pitch, sizeof(Vector));
     for (long i = 0; i < 4; ++i) {
@@ -108,8 +70,7 @@ void transpose(const double* from, long pitch, T* to, long to_pitch) {
 }
 
 // Units times roots, in place, and to `out`.
-template <typename T>
-void scale(double* units, long columns, double root_a, const double* root_b, T* out) {
+void scale(double* units, long columns, double root_a, const double* root_b, Number* out) {
     long j = 0;
     for (; j + SIDE <= columns; j += SIDE) {
         Vector unit, other;
@@ -122,8 +83,7 @@ void scale(double* units, long columns, double root_a, const double* root_b, T* 
     for (; j < columns; ++j) out[j] = units[j] *= root_b[j] * root_a;
 }
 
-template <typename T>
-void mirrored(const Panel& panel, const double* units, T* to, long pitch) {
+void mirrored(const Panel& panel, const double* units, Number* to, long pitch) {
     const long rows = panel.rows, columns = panel.columns;
     const long whole_rows = rows - rows % SIDE, whole_columns = columns - columns % SIDE;
     for (long j = 0; j < whole_columns; j += SIDE)
@@ -133,10 +93,9 @@ void mirrored(const Panel& panel, const double* units, T* to, long pitch) {
         for (long j = i < whole_rows ? whole_columns : 0; j < columns; ++j) to[j * pitch + i] = units[i * panel.pitch + j];
 }
 
-template <typename T>
 void place(const Panel& panel, double* units, const Ends& ends, const Place& to) {
     if (!to.out) return;
-    T *out = static_cast<T*>(to.out), *mirror = static_cast<T*>(to.mirror);
+    Number *out = static_cast<Number*>(to.out), *mirror = static_cast<Number*>(to.mirror);
     for (long i = 0; i < panel.rows; ++i) {
         const long row = panel.row + i;
         // In a diagonal tile, the panel's first column that is not below the diagonal.
@@ -152,41 +111,50 @@ void place(const Panel& panel, double* units, const Ends& ends, const Place& to)
         mirrored(panel, units, mirror + panel.column * to.mirror_pitch + panel.row, to.mirror_pitch);
 }
 
-template <typename T>
-void finish(const Panel& panel, const Ends& ends) {
-    place<T>(panel, panel.rho, ends, ends.nngp);
-    place<T>(panel, panel.tau, ends, ends.ntk);
-    settle();
-}
-
-// A panel takes 48 KiB.
-constexpr long HEIGHT = 16, BREADTH = 128;
-
-typedef void (*Stage)(const Panel&, const void*);
-
 }  // namespace
 
 extern "C" {
 
-double nearest_double(const Product& of) { return nearest<double>(of); }
-double nearest_float(const Product& of) { return nearest<float>(of); }
-void begin_double(const Panel& panel, const Product& of) { begin<double>(panel, of); }
-void begin_float(const Panel& panel, const Product& of) { begin<float>(panel, of); }
-void finish_double(const Panel& panel, const Ends& ends) { finish<double>(panel, ends); }
-void finish_float(const Panel& panel, const Ends& ends) { finish<float>(panel, ends); }
-
-// All stages over one panel, then over the next: a panel stays in the nearest cache. rho, gap, tau: of the whole tile, or,
-// if not `whole`, room for a panel.
-void run(double* rho, double* gap, double* tau, long rows, long columns, long whole, const Stage* stages,
-         const void* const* arguments, long count) {
-    for (long row = 0; row < rows; row += HEIGHT)
-        for (long column = 0; column < columns; column += BREADTH) {
-            const long at = whole ? row * columns + column : 0, pitch = whole || columns < BREADTH ? columns : BREADTH;
-            const long below = rows - row < HEIGHT ? rows - row : HEIGHT;
-            const long across = columns - column < BREADTH ? columns - column : BREADTH;
-            const Panel panel = {rho + at, gap + at, tau + at, pitch, row, column, below, across};
-            for (long s = 0; s < count; ++s) stages[s](panel, arguments[s]);
+// The least gap, but for those of rows with themselves.
+double nearest(const Product& of) {
+    double least = 1.0;
+    for (long i = 0; i < of.rows; ++i) {
+        const Number* product = static_cast<const Number*>(of.product) + i * of.columns;
+        const double scale = of.inverse_a[i];
+        long word = 0;  // the largest |r|: numbers that are not negative are ordered as their bits are
+        for (long j = 0; j < (of.diagonal ? i : of.columns); ++j) {
+            const long other = bits<long>(magnitude(product[j] * scale * of.inverse_b[j]));
+            word = other > word ? other : word;
         }
+        const double gap = 1.0 - bits<double>(word);
+        least = gap < least ? gap : least;
+    }
+    return least;
+}
+
+void begin(const Panel& panel, const Product& of) {
+    for (long i = 0; i < panel.rows; ++i) {
+        const long row = panel.row + i, at = i * panel.pitch;
+        const Number* product = static_cast<const Number*>(of.product) + row * of.columns + panel.column;
+        const double scale = of.inverse_a[row];
+        for (long j = 0; j < panel.columns; ++j) {
+            const double r = correlation(product[j], scale, of.inverse_b[panel.column + j]);
+            panel.rho[at + j] = r;
+            panel.gap[at + j] = 1.0 - magnitude(r);
+            panel.tau[at + j] = 0.0;
+        }
+        const long own = row - panel.column;
+        if (of.diagonal && own >= 0 && own < panel.columns) {
+            panel.rho[at + own] = 1.0;
+            panel.gap[at + own] = 0.0;
+        }
+    }
+}
+
+void finish(const Panel& panel, const Ends& ends) {
+    place(panel, panel.rho, ends, ends.nngp);
+    place(panel, panel.tau, ends, ends.ntk);
+    settle();
 }
 
 }

@@ -41,9 +41,15 @@ def series_source(formula: SeriesFormula, width: int) -> str:
 
 
 @cache
-def plain_source(name: str) -> str:
-    """The text of a file that has no room for formulas."""
-    return _text("panel.cpp") + _text(name)
+def profile_source() -> str:
+    """The text to compile for tabulated functions."""
+    return _text("panel.cpp") + _text("profile.cpp")
+
+
+@cache
+def passes_source(number: str) -> str:
+    """The text to compile for what every tile needs; number: C++'s word for the dtype of inputs and kernels."""
+    return _text("panel.cpp") + _text("passes.cpp").replace("@NUMBER@", number)
 
 
 def _names(pattern: str, count: int) -> list[str]:

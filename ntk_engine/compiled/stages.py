@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ntk_engine.compiled import library
-from ntk_engine.compiled.source import plain_source
+from ntk_engine.compiled.source import profile_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ class Stage:
     """A compiled function with its arguments; `holds` keeps what these point to."""
 
     function: Pointer
+    run: Any
+    """What carries a tile through stages; every library has it."""
     arguments: ctypes.Structure
     holds: tuple[Any, ...]
 
@@ -50,13 +52,13 @@ def layers(text: str, a: Tensor, b: Tensor, parameters: Sequence[float], signs: 
     a, b: what the tile's rows bring (layers×width×n, rows adjacent); signs: for every layer, whether ρ may be negative
     before it.
     """
-    code = ready(text)
+    code = library.ready(text)
     if code is None:
         return None
     numbers, flags = (ctypes.c_double * len(parameters))(*parameters), (ctypes.c_ubyte * len(signs))(*signs)
     strides = a.stride(0), a.stride(1), b.stride(0), b.stride(1)
     arguments = _Layers(*pointers(a, b), *strides, ctypes.addressof(numbers), ctypes.addressof(flags), len(signs))
-    return Stage(address(code.layers), arguments, (a, b, numbers, flags))
+    return stage(code, "layers", arguments, (a, b, numbers, flags))
 
 
 def series(text: str, a: Tensor, b: Tensor, degree: int) -> Stage | None:
@@ -65,28 +67,23 @@ def series(text: str, a: Tensor, b: Tensor, degree: int) -> Stage | None:
     a, b: what the tile's rows bring (width×n, rows adjacent): the moment, coefficients 0 … degree, and what the bias
     takes.
     """
-    code = ready(text)
+    code = library.ready(text)
     if code is None:
         return None
-    return Stage(address(code.series), _Series(*pointers(a, b), a.stride(0), b.stride(0), degree), (a, b))
+    return stage(code, "series", _Series(*pointers(a, b), a.stride(0), b.stride(0), degree), (a, b))
 
 
 def profile(table: Tensor, octaves: int) -> Stage | None:
     """ρ and τ from ρ and its gap by two tabulated functions, or None; table: 2 × cells × 4 × 2 × 4, contiguous."""
-    code = ready(plain_source("profile.cpp"))
+    code = library.ready(profile_source())
     if code is None:
         return None
-    return Stage(address(code.profile), _Profile(*pointers(table), octaves), (table,))
+    return stage(code, "profile", _Profile(*pointers(table), octaves), (table,))
 
 
-def ready(text: str) -> ctypes.CDLL | None:
-    """The library of a text, if it and what runs stages are compiled by now."""
-    return library.ready(text) if library.ready(plain_source("passes.cpp")) else None
-
-
-def address(function: Any) -> Pointer:
-    """Where a compiled function begins."""
-    return ctypes.cast(function, ctypes.c_void_p)
+def stage(code: ctypes.CDLL, name: str, arguments: ctypes.Structure, holds: tuple[Any, ...]) -> Stage:
+    """The stage that a function of a library is."""
+    return Stage(ctypes.cast(code[name], Pointer), code.run, arguments, holds)
 
 
 def pointers(*tensors: Tensor) -> tuple[int, ...]:

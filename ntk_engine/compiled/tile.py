@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ntk_engine.compiled import library
-from ntk_engine.compiled.source import plain_source
-from ntk_engine.compiled.stages import Long, Pointer, Stage, address, pointers, ready
+from ntk_engine.compiled.source import passes_source
+from ntk_engine.compiled.stages import Long, Pointer, Stage, pointers, stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, Tensor]
 
-_KINDS = {torch.float64: "double", torch.float32: "float"}
+_NUMBERS = {torch.float64: "double", torch.float32: "float"}
 
 
 class _Product(ctypes.Structure):
@@ -35,20 +35,24 @@ class _Ends(ctypes.Structure):
     _fields_ = [("root_a", Pointer), ("root_b", Pointer), ("nngp", _Place), ("ntk", _Place), ("diagonal", Long)]
 
 
+def tile_source(dtype: torch.dtype) -> str:
+    """The text to compile for what tiles of inputs of this dtype need."""
+    return passes_source(_NUMBERS[dtype])
+
+
 def begin(product: Tensor, inverse_a: Tensor, inverse_b: Tensor, *, diagonal: bool) -> tuple[Stage, float] | None:
     """ρ, its gap and τ = 0 from the product of scaled rows (n_a×n_b, contiguous, of the inputs' dtype), or None.
 
     Beside it the least gap. diagonal: whether pair (i, i) is a row with itself.
     """
-    code = ready(plain_source("passes.cpp"))
+    code = library.ready(tile_source(product.dtype))
     if code is None:
         return None
-    kind = _KINDS[product.dtype]
     arguments = _Product(*pointers(product, inverse_a, inverse_b), *product.shape, diagonal)
-    nearest = code[f"nearest_{kind}"]
+    nearest = code.nearest
     nearest.restype = ctypes.c_double
     least: float = nearest(ctypes.byref(arguments))
-    return Stage(address(code[f"begin_{kind}"]), arguments, (product, inverse_a, inverse_b)), least
+    return stage(code, "begin", arguments, (product, inverse_a, inverse_b)), least
 
 
 def finish(root_a: Tensor, root_b: Tensor, out: Outputs, mirror: Outputs | None, *, diagonal: bool) -> Stage | None:
@@ -56,14 +60,13 @@ def finish(root_a: Tensor, root_b: Tensor, out: Outputs, mirror: Outputs | None,
 
     diagonal: make the tile symmetric, from its upper half.
     """
-    code = ready(plain_source("passes.cpp"))
+    code = library.ready(tile_source(next(iter(out.values())).dtype))
     if code is None:
         return None
     root_a, root_b = root_a.contiguous(), root_b.contiguous()
     places = (_place(out.get(name), (mirror or {}).get(name)) for name in ("nngp", "ntk"))
     arguments = _Ends(*pointers(root_a, root_b), *places, diagonal)
-    kind = _KINDS[next(iter(out.values())).dtype]
-    return Stage(address(code[f"finish_{kind}"]), arguments, (root_a, root_b, out, mirror))
+    return stage(code, "finish", arguments, (root_a, root_b, out, mirror))
 
 
 def _place(out: Tensor | None, mirror: Tensor | None) -> _Place:
@@ -79,9 +82,7 @@ def run(stages: Sequence[Stage], pairs: Sequence[Tensor], *, whole: bool) -> Non
 
     pairs: ρ, gap and τ (n_a×n_b, contiguous), in place; if not `whole`, only room for them, whose content is lost.
     """
-    code = library.ready(plain_source("passes.cpp"))
-    assert code is not None, "there is a stage, so there was a compiler"
     functions = (Pointer * len(stages))(*(stage.function for stage in stages))
     arguments = (Pointer * len(stages))(*(ctypes.addressof(stage.arguments) for stage in stages))
     sizes = map(Long, (*pairs[0].shape, whole))
-    code.run(*map(Pointer, pointers(*pairs)), *sizes, functions, arguments, Long(len(stages)))
+    stages[0].run(*map(Pointer, pointers(*pairs)), *sizes, functions, arguments, Long(len(stages)))

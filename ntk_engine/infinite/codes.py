@@ -43,10 +43,11 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
     return False
 
 
-def prepare(activations: Iterable[Activation]) -> None:
+def prepare(activations: Iterable[Activation], dtypes: Iterable[torch.dtype]) -> None:
     """Wait until the code of what every tile needs and of these activations is compiled, or cannot be."""
-    plain = (compiled.plain_source(name) for name in ("passes.cpp", "profile.cpp"))
-    compiled.prepare([*plain, _dense(), *(text for activation in activations for text in _sources(activation))])
+    tiles = map(compiled.tile_source, dtypes)
+    families = (text for activation in activations for text in _sources(activation))
+    compiled.prepare([*tiles, *families, _dense(), compiled.profile_source()])
 
 
 def _then(tile: Tile, stages: Iterable[compiled.Stage | None]) -> bool:

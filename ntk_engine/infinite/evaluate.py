@@ -13,7 +13,7 @@ from ntk_engine.infinite.angles import correlate
 from ntk_engine.infinite.blocks import Block, blocks
 from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.norms import on_diagonal, outputs, profile_of
-from ntk_engine.infinite.rows import Rows, Side, rows
+from ntk_engine.infinite.rows import DTYPES, Rows, Side, rows
 from ntk_engine.infinite.workspace import Workspace, matrix
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.tiles import Tile
 
 KERNELS = ("nngp", "ntk")
+# Pairs times layers that take longer without compiled code than the compiler does.
+_WAITING = 2**20
 
 
 class Kernel:
@@ -105,10 +107,10 @@ def diagonal(arch: Architecture, x: Tensor, *, kernels: Collection[str] = KERNEL
 def prepare(arch: Architecture) -> None:
     """Wait until the code that the network's kernel needs is compiled, or cannot be; once a machine, not a process.
 
-    Kernels need not be prepared: until their code is compiled they are evaluated without, with the same digits to
-    1e-13 and several times slower.
+    Small kernels need not be prepared: until their code is compiled they are evaluated without, with the same digits
+    to 1e-13 and several times slower.
     """
-    codes.prepare(activations(arch))
+    codes.prepare(activations(arch), DTYPES)
 
 
 def kernel(
@@ -132,6 +134,8 @@ def kernel(
         raise ValueError("both sets of inputs must have the same number of columns, dtype and device")
     result = Kernel({name: matrix(x1, len(a), len(b)) for name in KERNELS if name in kernels})
 
+    if x1.device.type == "cpu" and len(a) * len(b) * depth(arch) >= _WAITING:
+        codes.prepare(activations(arch), [x1.dtype])
     gram, local = x2 is None, threading.local()
     profile_of(arch, a, b)
 
