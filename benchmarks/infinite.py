@@ -2,8 +2,9 @@
 
 Every case runs in a process of its own, ours and the peer's one after the other, on the same random inputs, with two
 cores each. The peer is left out where NTKD_PEER_PYTHON names no Python that has it (see peers/nt_infinite.py). The
-floor is one triangle's matrix product at the measured rate of the BLAS, and one pass for every layer at the measured
-rate of a ReLU layer by the vector maths library. Writes its table into docs/performance.md, between its marks.
+floor is one triangle's matrix product at the measured rate of the BLAS, one pass for every layer at the measured rate
+of a ReLU layer by the vector maths library, and writing both matrices at the measured rate of filling memory. Writes
+its table into docs/performance.md, between its marks.
 """
 
 import argparse
@@ -91,9 +92,10 @@ def run(command: list[str], cache_home: str) -> dict[str, float] | None:
 
 
 def floor(case: Case) -> float:
-    """Core-seconds of one triangle."""
-    entries = case.points * (case.points + 1) / 2
-    return entries * (2 * case.dimension / gemm_rate(case.dtype) + case.hidden * layer_seconds(case.dtype))
+    """Core-seconds of one triangle, and of writing both matrices."""
+    entries, item = case.points * (case.points + 1) / 2, 8 if case.dtype == "float64" else 4
+    computed = 2 * case.dimension / gemm_rate(case.dtype) + case.hidden * layer_seconds(case.dtype)
+    return entries * computed + 2 * case.points**2 * item / fill_rate()
 
 
 @cache
@@ -115,6 +117,14 @@ def layer_seconds(dtype: str) -> float:
     rho, tau = (torch.rand(2**14, dtype=getattr(torch, dtype)) for _ in range(2))
     pointers = c_void_p(rho.data_ptr()), c_void_p(tau.data_ptr()), c_long(len(rho))
     return best_of(lambda: function(*pointers)) / len(rho)
+
+
+@cache
+def fill_rate() -> float:
+    """Bytes a second that one core writes into memory that is there."""
+    torch.set_num_threads(1)
+    matrix = torch.zeros(2**24, dtype=torch.float64)
+    return 8 * len(matrix) / best_of(lambda: matrix.fill_(1.0), 10)
 
 
 def best_of(call: Callable[[], object], times: int = 30) -> float:
