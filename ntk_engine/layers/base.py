@@ -12,6 +12,12 @@ from ntk_engine.layers.signal import SOME_WIDTH, Law, Signal
 if TYPE_CHECKING:
     from ntk_engine.layers.reading import Reader
 
+DROPPED = (
+    "{} cannot follow dropped inputs, because these do not widen with the network: each mask leaves the neurons a"
+    " covariance of its own, and the kernel of their mean is not the mean of the kernels; drop neurons of a hidden"
+    " layer instead"
+)
+
 __all__ = ["Faulty", "Inner", "Layer", "Layers", "fold", "simplify", "without_widths"]
 
 
@@ -47,6 +53,9 @@ class Layer:
         """The neurons after it; where it cannot follow those before, `faults` learns why."""
         if signal.law < self.needs:
             faults.add(self.because)
+        elif signal.dropped and self.needs > Law.ANY:
+            faults.add(DROPPED.format("an activation" if self.type == "activation" else self.type))
+            return replace(signal, dropped=False)  # said once
         return signal
 
     def in_limit(self) -> "Layer":
@@ -87,7 +96,7 @@ class Faulty(Layer):
     def after(self, signal: Signal, faults: Faults) -> Signal:
         """Neurons that anything can follow."""
         before = super().after(signal, faults)
-        return replace(before, law=Law.GAUSSIAN, raw=False, own=True, mixed=False, width=SOME_WIDTH)
+        return replace(before, law=Law.GAUSSIAN, raw=False, own=True, dropped=False, mixed=False, width=SOME_WIDTH)
 
 
 def fold(layers: Sequence[Layer], signal: Signal, faults: Faults) -> Signal:

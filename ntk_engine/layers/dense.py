@@ -24,14 +24,14 @@ class Dense(Layer):
     dense: ClassVar[int] = 1
 
     def after(self, signal: Signal, faults: Faults) -> Signal:
-        """Fresh Gaussian neurons, whatever came before (Proposition 1)."""
+        """Fresh Gaussian neurons, whatever came before (Proposition 1); given the mask, where inputs were dropped."""
         before = super().after(signal, faults)
         if self.parametrization == "standard" and before.width is None and not before.raw:
             faults.add(
                 "a dense layer in standard parametrization needs the width of the layer before it, because its tangent"
                 " kernel depends on that"
             )
-        return Signal(law=Law.GAUSSIAN, raw=False, own=True, width=self.width)
+        return Signal(law=Law.GAUSSIAN, raw=False, own=True, dropped=before.dropped, width=self.width)
 
     def without_width(self, needed: bool) -> tuple[Layer, bool]:
         """The width stays for a later layer in standard parametrization alone."""

@@ -18,7 +18,9 @@ class Dropout(Layer):
     def after(self, signal: Signal, faults: Faults) -> Signal:
         """Not Gaussian any more, but still centred where they were."""
         before = super().after(signal, faults)
-        return before if self.neutral else replace(before, law=min(before.law, Law.CENTRED))
+        if self.neutral:
+            return before
+        return replace(before, law=min(before.law, Law.CENTRED), dropped=before.dropped or before.raw)
 
     @property
     def neutral(self) -> bool:

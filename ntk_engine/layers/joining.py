@@ -26,6 +26,10 @@ MEANS = (
     " covariance"
 )
 MIXED = "only one factor of a product may be concatenated, because neurons of unlike laws would be multiplied in pairs"
+MASKS = (
+    "only one factor of a product may have dropped inputs before it, because the mean of a product over the masks is"
+    " not the product of the means"
+)
 UNEQUAL = "the branches of a {} must be equally wide, not {}"
 SOME_WIDTHS = (
     "branches that are concatenated need the widths of all or of none of them, or else `weights`, because their shares"
@@ -43,6 +47,7 @@ def join(combine: Combine, before: Signal, ends: Sequence[Signal], places: Seque
         law=_law(combine, [end.law for end in ends]),
         raw=False,
         own=before.own or all(end.own for end in ends),
+        dropped=any(end.dropped for end in ends),
         mixed=combine == "concatenate" or any(end.mixed for end in ends),
         width=_width(combine, [end.width for end in ends]),
     )
@@ -86,6 +91,9 @@ def _look(combine: Combine, ends: Sequence[Signal], places: Sequence[Faults]) ->
     met = [(end, place) for end, place in met if place not in dependent]
     for place in [place for end, place in met if (end.law == Law.ANY if combine == "sum" else end.mixed)][1:]:
         place.add(MEANS if combine == "sum" else MIXED)
+    if combine == "product":
+        for place in [place for end, place in met if end.dropped][1:]:
+            place.add(MASKS)
     _look_at_widths(combine, met)
 
 

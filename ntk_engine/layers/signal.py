@@ -23,6 +23,8 @@ class Signal:
     """No dense layer came yet: as many neurons as the inputs have dimensions, however wide the network."""
     own: bool = False
     """Independent, given the inputs' kernels, of what entered the innermost branch: a dense layer came since."""
+    dropped: bool = False
+    """Inputs were dropped: given the masks, all is as said here; over them it is a mixture of such laws."""
     mixed: bool = False
     """Neurons of different laws side by side: concatenated, and no dense layer came since."""
     width: int | None = None

@@ -43,6 +43,7 @@ BAD_KERNELS: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"architecture": ["dense", {"type": "dense", "a/b~c": 1}]}, ["/architecture/1/a~1b~0c"]),
     ({"architecture": ["dense", {"type": "dropout"}]}, ["/architecture/1/rate"]),
+    ({"architecture": [{"type": "dropout", "rate": 0.5}, "dense", "relu"]}, ["/architecture/2"]),
     ({"architecture": ["dense", {"type": "relu", "slope": 1}]}, ["/architecture/1/slope"]),
     ({"architecture": "mlp"}, ["/architecture"]),
     ({"architecture": None}, ["/architecture"]),

@@ -30,7 +30,13 @@ NETWORKS: dict[str, list[Any]] = {
     ],
     "layer norm": ["dense", "layer_norm", "relu", "dense", "layer_norm", "relu", "dense"],
     "dropout": ["dense", "relu", {"type": "dropout", "rate": 0.25}, "dense", "relu", "dense"],
-    "dropped inputs": [{"type": "dropout", "rate": 0.5}, "dense", "relu", "dense"],
+    "dropped inputs": [
+        {"type": "dropout", "rate": 0.5},
+        "dense",
+        {"type": "residual", "layers": [{"type": "dense", "sigma_w": 1.5}]},
+        {"type": "dropout", "rate": 0.25},
+        "dense",
+    ],
     "scale": ["dense", "relu", {"type": "scale", "factor": -3.0}, "dense"],
     "standard": [
         {"type": "dense", "width": 30, "parametrization": "standard"},

@@ -21,6 +21,7 @@ def parallel(combine: str, *branches: list[Any]) -> dict[str, Any]:
     return {"type": "parallel", "combine": combine, "branches": list(branches)}
 
 
+DROPPED: list[Any] = [{"type": "dropout", "rate": 0.5}, "dense"]
 CONCATENATED = parallel("concatenate", ["dense"], [])
 
 
@@ -104,6 +105,11 @@ RULES = [
     (["layer_norm", "dense"], "0", "neurons of mean zero"),
     (["dense", {"type": "dropout", "rate": 0.5}, "relu"], "2", "Gaussian preactivations"),
     (["dense", CONCATENATED, "relu"], "2", "Gaussian preactivations"),
+    ([*DROPPED, "relu", "dense", "erf"], "2", "an activation cannot follow dropped inputs"),
+    ([*DROPPED, "dense", "layer_norm", "dense"], "3", "layer_norm cannot follow dropped inputs"),
+    ([parallel("sum", ["dense", "relu", "dense"], DROPPED), "erf"], "1", "drop neurons of a hidden layer instead"),
+    ([parallel("product", DROPPED, ["dense"], DROPPED)], "0/branches/2", "not the product of the means"),
+    ([*DROPPED, parallel("product", [], ["dense"])], "2/branches/1", "not the product of the means"),
 ]
 
 
@@ -119,6 +125,10 @@ def test_every_rule_has_its_sentence(network: list[Any], where: str, words: str)
     [
         [WIDE, "relu", STANDARD, {"type": "residual", "layers": [WIDE, STANDARD | {"width": 300}]}],
         [STANDARD, {"type": "dropout", "rate": 0.0}, "relu", "dense"],
+        [{"type": "dropout", "rate": 0.0}, "dense", "relu"],
+        [*DROPPED, {"type": "scale", "factor": 2.0}, {"type": "residual", "layers": ["dense"]}, *DROPPED],
+        [parallel("product", DROPPED, ["dense", "relu", "dense"]), "dense"],
+        ["dense", "relu", *DROPPED, "relu"],
         [parallel("concatenate", [WIDE], [NARROW]), STANDARD],
         [parallel("concatenate", ["dense"], [NARROW]) | {"weights": [1, 1]}],
         [parallel("concatenate", [WIDE], [NARROW]) | {"weights": [3, 2]}],

@@ -1,5 +1,6 @@
 """What the rules of validation and simplification rest on: kernels by formulas against networks that are drawn."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,44 @@ def test_the_formulas_fail_for_networks_that_are_refused(network: list[Any]) -> 
     with pytest.raises(ArchitectureError):
         parse(network)
     assert _gap(network) > 1
+
+
+def _over_masks(network: list[Any], x: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Σ and Θ of one pair off the diagonal: the mean over every mask of either input, each as often as it occurs."""
+    masks = np.array(list(product((0.0, 1.0), repeat=x.shape[1])))
+    chances = np.prod(np.where(masks, 1 - rate, rate), axis=1)
+    # Whatever is masked is an input of the network without the dropout; all pairs of such inputs are one matrix.
+    found = kernels(network, np.concatenate([masks * row / (1 - rate) for row in x]))
+    return tuple(chances @ matrix[: len(masks), len(masks) :] @ chances for matrix in (found.nngp, found.ntk))
+
+
+@pytest.mark.parametrize(
+    ("network", "accepted"),
+    [
+        (["dense", _dense(1.5)], True),
+        ([{"type": "residual", "layers": ["dense"]}], True),
+        ([_parallel("product", [], ["dense", "relu", "dense"]), "dense"], False),
+        (["dense", "relu", "dense"], False),
+        (["dense", "dense", "relu"], False),
+        (["dense", "layer_norm", "dense"], False),
+        ([_parallel("product", ["dense"], ["dense"])], False),
+    ],
+)
+def test_dropped_inputs_are_a_mean_over_masks(network: list[Any], accepted: bool) -> None:
+    """Σ and Θ are means over masks where the network is linear after them, and otherwise they are not."""
+    rate, begin = 0.5, ["dense"] if "dense" not in network[:1] else []
+    dropping = [{"type": "dropout", "rate": rate}, *begin, *network]
+    exact = _over_masks([*begin, *network], POINTS[:2], rate)
+    found = kernels(dropping, POINTS[:2])
+    scale = [np.sqrt(matrix[0, 0] * matrix[1, 1]) for matrix in (found.nngp, found.ntk)]
+    apart = max(abs(found.nngp[0, 1] - exact[0]) / scale[0], abs(found.ntk[0, 1] - exact[1]) / scale[1])
+    if accepted:
+        parse(dropping)
+        assert apart < 1e-13  # sums of 256 terms
+    else:
+        with pytest.raises(ArchitectureError):
+            parse(dropping)
+        assert apart > 1e-3
 
 
 def test_inputs_do_not_widen_with_the_network() -> None:
