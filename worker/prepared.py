@@ -20,7 +20,7 @@ class PreparedRows:
         while sum(map(_bytes, self._kept.values())) > limit:
             self._kept.popitem(last=False)
         # What a network makes of the rows ends with the part.
-        return replace(found, kept={}, profiles={})
+        return replace(found, kept={}, profiles={}, errors={})
 
     def clear(self) -> None:
         """Give the memory back."""

@@ -56,7 +56,8 @@ class Dual(ABC):
     square_gain: Fraction | None = None
     """E[σ²]/q where that is a constant: the root then goes through layers without rounding."""
     error: float = 0.0
-    """A bound on what series and quadratures leave of ρ, its gap and the slope, beside rounding."""
+    """What series and quadratures leave, beside rounding: relative to itself of √E[σ²], of the angle arccos ρ_σ, and of
+    the slope in units of √(κκ'), κ and κ' being the slopes of both rows at ρ = 1. Measured, by a finer rule."""
 
     @abstractmethod
     def rows(self, root: Tensor) -> Sequence[Tensor]:

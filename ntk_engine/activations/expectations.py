@@ -16,6 +16,8 @@ from ntk_engine.activations.table import Table
 from ntk_engine.activations.tabulate import TOLERANCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ntk_engine.activations.base import Dual
@@ -69,9 +71,9 @@ def _check_steepness(line: Line, roots: Tensor) -> None:
 
 
 def _error(line: Line, roots: Tensor) -> float:
-    """The largest difference that a finer rule makes, for pairs of the least and the largest root at some angles.
+    """`Dual.error`: the largest difference that a finer rule makes for the least and the largest root, at some angles.
 
-    Raises ArithmeticError where it is above TOLERANCE.
+    Raises ArithmeticError where ρ_σ or a slope differs by more than TOLERANCE.
     """
     pairs = roots[torch.tensor([[0, 0], [0, 1], [1, 1]])].repeat_interleave(len(_ANGLES), 0)
     psi = torch.tensor(_ANGLES, dtype=torch.float64).repeat(3)
@@ -88,4 +90,22 @@ def _error(line: Line, roots: Tensor) -> float:
             f"the expectations of σ are certain to {error:.1g} only: it must be smooth but at its named kinks, and vary"
             f" on the scale of 1, for roots up to √q = {float(roots.max()):.3g}"
         )
-    return error
+    return max(error, *(float(item.abs().max()) for item in (*_turned(found), *_of_rows(line, roots))))
+
+
+def _turned(found: list[Tensor]) -> Iterator[Tensor]:
+    """How far apart arccos |ρ_σ| is by two rules, at ±cos ψ: |δ gap|/sin φ ≤ |δ gap|/√gap."""
+    for rough, fine in ((found[0], found[2]), (found[1], found[3])):
+        before, after = (torch.minimum(item[0], item[1]) for item in (rough, fine))
+        largest = torch.maximum(before, after)
+        yield (before - after) / largest.masked_fill(largest <= 0.0, 1.0).sqrt()
+
+
+def _of_rows(line: Line, roots: Tensor) -> Iterator[Tensor]:
+    """√E[σ²] and √E[σ'²] of rows, relative to themselves."""
+    rough, fine = (
+        Line(line.activation, line.correlated, float(roots[1]), rule).rows(roots)[:2]
+        for rule in (line.rule, line.rule.finer())
+    )
+    for one, other in zip(rough, fine, strict=True):
+        yield (one - other) / other.masked_fill(other == 0.0, 1.0)

@@ -80,8 +80,20 @@ def series(activation: Numeric, least: float, most: float) -> Series | None:
         return None
     if _is_inconsistent(activation, root, rough):
         return None
+    terms = max(int(short[0]), 2)
     nonnegative = bool((activation.value(root[:, None] * _rule(_STEP, _SEEN)[0]) >= 0.0).all())
-    return Series(Coefficients(activation, max(int(short[0]), 2)), error + _TAIL, nonnegative=nonnegative)
+    return Series(Coefficients(activation, terms), _left(rough, fine, terms), nonnegative=nonnegative)
+
+
+def _left(rough: Tensor, fine: Tensor, terms: int) -> float:
+    """`Dual.error`, from √E[σ²] and ĉ of some rows by two rules: with δ = ĉ − ĉ' a row's unit vector turns by |δ|, and
+    √(Σ k δ_k²), relative to √(Σ k ĉ_k²), is what it adds to the slope, by Cauchy-Schwarz; a pair has two rows."""
+    wrong, right = rough[:, 1 : terms + 1] - fine[:, 1 : terms + 1], fine[:, 1 : terms + 1]
+    order = torch.arange(terms, dtype=torch.float64)
+    turned = torch.linalg.vector_norm(wrong, dim=-1)
+    slope = ((order * wrong.square()).sum(-1) / (order * right.square()).sum(-1)).sqrt()
+    scale = (rough[:, 0] / fine[:, 0] - 1.0).abs()
+    return 2.0 * float(torch.stack([turned, slope, scale]).max()) + _TAIL
 
 
 def _is_inconsistent(activation: Numeric, root: Tensor, found: Tensor) -> bool:

@@ -11,6 +11,7 @@ from ntk_engine.architecture import activations, depth
 from ntk_engine.infinite import codes
 from ntk_engine.infinite.angles import correlate
 from ntk_engine.infinite.blocks import Block, blocks
+from ntk_engine.infinite.bounds import error_bound
 from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.norms import on_diagonal, outputs, profile_of
 from ntk_engine.infinite.rows import DTYPES, Rows, Side, rows
@@ -32,10 +33,12 @@ _WAITING = 2**20
 class Kernel:
     """Covariances Σ^L and tangent kernels Θ^L of the same pairs, in `nngp` and `ntk`, as far as they were asked for."""
 
-    __slots__ = ("arrays",)
+    __slots__ = ("arrays", "bounds")
 
     def __init__(self, arrays: dict[str, Tensor]) -> None:
         self.arrays = arrays
+        self.bounds: dict[str, float] = {}
+        """Of whole matrices from `kernel`: their `error_bound`s."""
 
     @property
     def nngp(self) -> Tensor:
@@ -147,6 +150,7 @@ def kernel(
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(fill, blocks(len(a), len(b), block, width=2 * block, gram=gram)):
             pass
+    result.bounds = {name: bound for name, bound in error_bound(arch, a, b).items() if name in kernels}
     return result
 
 

@@ -80,8 +80,8 @@ def _all(layers: Sequence[Layer]) -> Iterator[Layer]:
 
 
 def _of_roots(root: Tensor, like: Rows) -> Rows:
-    """Rows of which nothing but the roots is known."""
-    return Rows(like.scaled.new_zeros(len(root), like.inputs), root, root)
+    """Rows of which nothing but the roots is known; what is noted of them is noted of the others."""
+    return Rows(like.scaled.new_zeros(len(root), like.inputs), root, root, errors=like.errors)
 
 
 def _pairs(arch: Architecture, pairs: Pairs, row: Rows) -> Pairs:

@@ -57,6 +57,11 @@ class Profile:
         return Pairs(value[..., 0], pairs.gap, value[..., 1])
 
 
+def tolerance(layers: int) -> float:
+    """What the table of so many layers may miss, in units of √(K(x,x) K(x',x'))."""
+    return (_ROUNDINGS + 2 * layers) * torch.finfo(torch.float64).eps
+
+
 def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Profile | None:
     """The table of a network that maps pairs (1×n) to pairs, or None where it would not be exact.
 
@@ -68,8 +73,7 @@ def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Pr
     profile = Profile(table.contiguous())
     exact, found = _at(network, between), _at(profile, between)
     scale = exact.abs().amax(dim=(0, 1, 2))
-    bound = (_ROUNDINGS + 2 * layers) * torch.finfo(torch.float64).eps
-    return profile if bool(((found - exact).abs() <= bound * scale).all()) else None
+    return profile if bool(((found - exact).abs() <= tolerance(layers) * scale).all()) else None
 
 
 def _at(function: Callable[[Pairs], Pairs], positions: Tensor) -> Tensor:

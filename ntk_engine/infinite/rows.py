@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ntk_engine.activations.base import Activation, Dual
     from ntk_engine.infinite.profile import Profile
 
 DTYPES = (torch.float64, torch.float32)
@@ -35,6 +36,8 @@ class Rows:
     """What layers have computed for these rows."""
     profiles: dict[Hashable, Profile | None] = field(default_factory=dict)
     """Networks as functions of one variable, for pairs of these rows."""
+    errors: dict[Activation, set[float]] = field(default_factory=dict)
+    """What the duals that served these rows may add (`Dual.error`)."""
 
     @property
     def inputs(self) -> int:
@@ -77,6 +80,10 @@ class Side:
     def count(self) -> int:
         """How many rows there are, of which the tile has some."""
         return len(self._rows)
+
+    def note(self, activation: Activation, dual: Dual) -> None:
+        """Keep the error of a dual that has served these rows."""
+        self._rows.errors.setdefault(activation, set()).add(dual.error)
 
     def advance(self, key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
         """Let a layer take the roots: `make` gives what it brings to pairs (…×n) and the roots after it."""

@@ -57,6 +57,7 @@ def stack(
                 brought = a.lay(layer_a).unbind(), b.lay(layer_b).unbind()
                 tile.pairs = recursion.layer(dual.correlate, *brought, tile.pairs)
         signed = not dual.nonnegative
+        a.note(activation, dual)
     return signed
 
 
@@ -70,6 +71,7 @@ def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pa
 
     rows_a, rows_b = (side.lay(side.advance(dual, make)).unbind() for side in (a, b))
     after = dual.correlate(rows_a, rows_b, pairs.rho, pairs.gap)
+    a.note(activation, dual)
     return Pairs(after.rho, after.gap, after.slope * pairs.tau), not dual.nonnegative
 
 

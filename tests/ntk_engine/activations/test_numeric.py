@@ -129,7 +129,7 @@ def test_pairs_by_series(sigma: Known, most: float) -> None:
     some = [pair for pair in pairs((1e-6, 1e-3, 0.3, most)) if max(pair.root_a, pair.root_b) <= most]
     found = sigma.dual(1e-6, most)
     assert isinstance(found, Series)
-    assert found.error <= 4 * EPS
+    assert found.error <= ROUNDINGS * EPS
     assert_exact(sigma, found, some)
 
 
