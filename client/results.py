@@ -45,6 +45,15 @@ class AsyncResult:
 class AsyncKernelResult(AsyncResult):
     """Matrices of a kernel job: `await result.ntk`."""
 
+    async def error_bound(self, name: str = "ntk") -> float | None:
+        """What approximation may have added to an entry, in units of √(K(x,x) K(x',x')), once the job is done.
+
+        0 where all expectations are closed forms; None where nothing is known, as of drawn networks. Raises what
+        `AsyncJobHandle.wait` raises, and KeyError for a name that is none.
+        """
+        await self.handle.wait()
+        return {array.name: array.error_bound for array in self.job.arrays}[name]
+
     @property
     def ntk(self) -> Pending:
         """Θ, N₁×N₂."""

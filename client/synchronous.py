@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from client.asynchronous import AsyncClient
 from client.blocking import Blocking, blocking, blocking_as, iterating, iterating_as, run
 from client.jobs import AsyncJobHandle
-from client.results import AsyncDataset, AsyncResult
+from client.results import AsyncDataset, AsyncKernelResult, AsyncResult
 from client.transport import BlockingTransport, Transport
 from contracts.jobs import DatasetInfo, Job, State
 
@@ -83,6 +83,8 @@ class _Result(Blocking[Any]):
 
 class KernelResult(_Result):
     """Matrices of a kernel job."""
+
+    error_bound = blocking(AsyncKernelResult.error_bound)
 
     @property
     def ntk(self) -> Array:

@@ -49,6 +49,20 @@ class ArrayInfo(Wire):
     href: str
 
 
+class ResultInfo(ArrayInfo):
+    """An array of a job."""
+
+    error_bound: float | None = Field(
+        None,
+        description=(
+            "what series, quadratures and tables may have added to an entry K(x,x'), beside rounding, in units of"
+            " √(K(x,x) K(x',x')): the largest of the parts that are done. 0: closed forms only. null: nothing is known,"
+            " or the array is no kernel of the limit"
+        ),
+        examples=[2e-14],
+    )
+
+
 class Job(Wire):
     """One computation that was asked for."""
 
@@ -58,7 +72,7 @@ class Job(Wire):
     spec: dict[str, Any]
     digest: str = Field(description="digest of the canonical spec; equal specs are one job")
     progress: Progress
-    arrays: list[ArrayInfo]
+    arrays: list[ResultInfo]
     error: Problem | None
     attempts: int = Field(description="how often a worker took up a part of the job")
     parts: int = Field(description="number of parts that workers share")

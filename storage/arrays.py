@@ -17,10 +17,12 @@ Numbers = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Stored:
-    """An array's row: its id and its plan."""
+    """An array's row: its id and its plan, and what its parts said of its error."""
 
     id: int
     plan: ArrayPlan
+    error_bound: float | None = None
+    """The largest of the parts' that are there; inf where one knows none, None where none has said anything."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class TileData:
     row: int
     col: int
     entries: Numbers
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """What approximation may have added to the entries of a part of the array called `array`; inf: nobody knows."""
+
+    array: str
+    value: float
 
 
 class TileMissingError(LookupError):
@@ -45,13 +55,17 @@ CREATE = text("""
     INSERT INTO stored_array (job_id, dataset_id, name, shape, dtype, tile_rows, tile_cols, mirrored)
     VALUES (:job_id, :dataset_id, :name, :shape, :dtype, :tile_rows, :tile_cols, :mirrored)
     RETURNING id""")
-COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, mirrored"
+COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, mirrored, error_bound"
 OF_JOB = text(f"SELECT {COLUMNS} FROM stored_array WHERE job_id = :owner ORDER BY id")
 OF_DATASET = text(f"SELECT {COLUMNS} FROM stored_array WHERE dataset_id = :owner ORDER BY id")
 # A part that is computed twice leaves what computing it once leaves.
 WRITE = text("""
     INSERT INTO tile (array_id, row, col, digest, data) VALUES (:array_id, :row, :col, :digest, :data)
     ON CONFLICT DO NOTHING""")
+# The largest of all parts, in whatever order they come and however often.
+RAISE = text("""
+    UPDATE stored_array SET error_bound = :value
+    WHERE id = :id AND (error_bound IS NULL OR error_bound < :value)""")
 # Below the diagonal of a symmetric array the mirror image of a stored tile is meant.
 PANEL = text("""
     SELECT row, col, digest, data FROM tile
@@ -87,7 +101,7 @@ def _stored(row: RowMapping) -> Stored:
     plan = ArrayPlan(
         row["name"], tuple(row["shape"]), row["dtype"], row["tile_rows"], row["tile_cols"], row["mirrored"]
     )
-    return Stored(row["id"], plan)
+    return Stored(row["id"], plan, row["error_bound"])
 
 
 def of_job(read: Read, job: UUID) -> dict[str, Stored]:
@@ -116,6 +130,12 @@ def write_tiles(write: Write, arrays: Mapping[str, Stored], tiles: Iterable[Tile
                 "data": data,
             },
         )
+
+
+def raise_bounds(write: Write, arrays: Mapping[str, Stored], bounds: Iterable[ErrorBound]) -> None:
+    """Let each array's error bound be at least what a part says. After the job's move, whose lock orders the parts."""
+    for bound in bounds:
+        write.execute(RAISE, {"id": arrays[bound.array].id, "value": bound.value})
 
 
 def _tile(plan: ArrayPlan, row: RowMapping) -> Numbers:

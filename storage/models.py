@@ -148,6 +148,9 @@ class Array(Base):
     tile_rows: Mapped[int]
     tile_cols: Mapped[int]
     mirrored: Mapped[bool]
+    error_bound: Mapped[float | None] = mapped_column(
+        comment="what approximation may have added, in units of √(K(x,x) K(x',x')): the largest of all parts"
+    )
 
     __table_args__ = (
         CheckConstraint("num_nonnulls(job_id, dataset_id) = 1", name="array_owner"),

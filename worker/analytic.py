@@ -7,17 +7,18 @@ import torch
 
 from contracts.tiling import Block
 from ntk_engine import infinite
-from storage.arrays import TileData
+from storage.arrays import ErrorBound
 from worker.blocks import KernelPart
 from worker.context import Context
+from worker.parts import Result
 
 # Arrays of a piece's size that the recursion holds at once.
 TEMPORARIES = 16
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
-def run(part: KernelPart, context: Context) -> Iterator[TileData]:
-    """The tiles of the block: those on and above the diagonal where the matrix is a Gram matrix."""
+def run(part: KernelPart, context: Context) -> Iterator[Result]:
+    """The tiles of the block, those on and above the diagonal where the matrix is a Gram matrix, and their bounds."""
     spec = part.spec
     left, right = part.prepared(context, DTYPES[spec.dtype])
     # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
@@ -29,6 +30,8 @@ def run(part: KernelPart, context: Context) -> Iterator[TileData]:
         kernel = infinite.tile(spec.architecture, left, right, _place(piece, part), work, kernels=tuple(spec.kernels))
         for name in spec.kernels:
             yield from part.tiles(name, kernel.arrays[name].cpu().numpy(), piece)
+    bounds = infinite.error_bound(spec.architecture, left, right)
+    yield from (ErrorBound(name, bounds[name]) for name in spec.kernels)
 
 
 def _place(piece: Block, part: KernelPart) -> infinite.Block:

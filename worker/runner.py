@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 
 from contracts.problems import COMPUTATION_FAILED, OUT_OF_MEMORY, Problem
 from storage import arrays
-from storage.arrays import TileData
+from storage.arrays import ErrorBound, TileData
 from storage.database import DatabaseError
 from storage.jobs import transitions
 from storage.jobs.transitions import Claim, LeaseLostError
 from worker.context import Context
 from worker.heartbeat import Heartbeat
+from worker.parts import Result
 from worker.progress import show_progress
 from worker.registry import RUN
 
@@ -49,8 +50,8 @@ def run_part(claim: Claim, context: Context) -> None:
     started = time.perf_counter()
     with Heartbeat(context.database, claim.lease, context.settings.lease_seconds, show_progress) as heartbeat:
         try:
-            tiles = tuple(_checked(_until_lost(RUN[claim.kind](claim, context), heartbeat)))
-            _commit(claim, context, tiles)
+            results = tuple(_checked(_until_lost(RUN[claim.kind](claim, context), heartbeat)))
+            _commit(claim, context, results)
         except LeaseLostError:
             bound.info("part.lost")
         except Exception as error:  # noqa: BLE001 - whatever went wrong goes into the row
@@ -65,27 +66,29 @@ def run_part(claim: Claim, context: Context) -> None:
             bound.info("part.done", seconds=round(time.perf_counter() - started, 3))
 
 
-def _until_lost(tiles: Iterable[TileData | None], heartbeat: Heartbeat) -> Iterator[TileData]:
-    for tile in tiles:
+def _until_lost(results: Iterable[Result | None], heartbeat: Heartbeat) -> Iterator[Result]:
+    for result in results:
         if heartbeat.lost:
             raise LeaseLostError
-        if tile is not None:
-            yield tile
+        if result is not None:
+            yield result
 
 
-def _checked(tiles: Iterable[TileData]) -> Iterator[TileData]:
-    for tile in tiles:
-        if not np.isfinite(tile.entries).all():
-            raise ArithmeticError(f"{tile.array} has entries that are not finite in {tile.entries.dtype}")
-        yield tile
+def _checked(results: Iterable[Result]) -> Iterator[Result]:
+    for result in results:
+        if isinstance(result, TileData) and not np.isfinite(result.entries).all():
+            raise ArithmeticError(f"{result.array} has entries that are not finite in {result.entries.dtype}")
+        yield result
 
 
-def _commit(claim: Claim, context: Context, tiles: Iterable[TileData]) -> None:
-    """Tiles, part, job and event in one transaction, behind the fence."""
+def _commit(claim: Claim, context: Context, results: Collection[Result]) -> None:
+    """Tiles, part, job, event and error bounds in one transaction, behind the fence."""
     with context.database.begin() as write:
         transitions.hold(write, claim.lease.job)
-        arrays.write_tiles(write, arrays.of_job(write, claim.lease.job), tiles)
+        stored = arrays.of_job(write, claim.lease.job)
+        arrays.write_tiles(write, stored, (result for result in results if isinstance(result, TileData)))
         transitions.finish(write, claim.lease)
+        arrays.raise_bounds(write, stored, (result for result in results if isinstance(result, ErrorBound)))
 
 
 def _fail(claim: Claim, context: Context, error: Exception) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from client.errors import NtkdError, ProblemError
-from contracts.jobs import ArrayInfo, DatasetInfo, Job, Progress
+from contracts.jobs import ArrayInfo, DatasetInfo, Job, Progress, ResultInfo
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -56,7 +56,7 @@ def job_rows(job: Job) -> list[tuple[str, str]]:
         ("progress", progress_text(job.progress)),
         ("device", job.device or "-"),
         ("time", duration_text(job)),
-        *((f"array {array.name}", shape_text(array)) for array in job.arrays),
+        *((f"array {array.name}", shape_text(array) + bound_text(array)) for array in job.arrays),
     ]
     return rows if job.error is None else [*rows, ("error", job.error.detail)]
 
@@ -90,6 +90,11 @@ def left_text(progress: Progress) -> str:
 def shape_text(array: ArrayInfo) -> str:
     """An array's shape and type."""
     return f"{'×'.join(map(str, array.shape))} {array.dtype}"
+
+
+def bound_text(array: ResultInfo) -> str:
+    """What approximation may have added, or nothing where that is nothing or unknown."""
+    return f", error bound {array.error_bound:.1e}" if array.error_bound else ""
 
 
 def duration_text(job: Job) -> str:

@@ -92,16 +92,16 @@ def _errors(arch: Architecture, a: Rows, b: Rows) -> dict[Activation, float]:
 
 def _through(some: Iterable[Layer], state: _State) -> _State:
     for layer in some:
-        state = _after(layer, state)
+        state = after(layer, state)
     return state
 
 
 @singledispatch
-def _after(layer: Layer, state: _State) -> _State:  # noqa: ARG001
+def after(layer: Layer, state: _State) -> _State:  # noqa: ARG001
     raise TypeError(f"there is no bound for a {layer.type} layer")
 
 
-@_after.register(Dense)
+@after.register(Dense)
 def _(layer: Dense, state: _State) -> _State:
     biased = [hypot(layer.sigma_w * root, layer.beta) for root in state.roots]
     cosines = [
@@ -116,7 +116,7 @@ def _(layer: Dense, state: _State) -> _State:
     return replace(state, root=share**2 * state.root, angle=angle, theta=theta).at(biased)
 
 
-@_after.register(Nonlinearity)
+@after.register(Nonlinearity)
 def _(layer: Nonlinearity, state: _State) -> _State:
     own = state.errors.get(layer.activation, 0.0)
     found = sensitivity(layer.activation, state.roots)
@@ -131,23 +131,23 @@ def _(layer: Nonlinearity, state: _State) -> _State:
     ).at(found.scale)
 
 
-@_after.register(LayerNorm)
+@after.register(LayerNorm)
 def _(layer: LayerNorm, state: _State) -> _State:  # noqa: ARG001
     return replace(state, root=0.0).at(1.0 for _ in state.roots)
 
 
-@_after.register(Scale)
+@after.register(Scale)
 def _(layer: Scale, state: _State) -> _State:
     return state.at(abs(layer.factor) * root for root in state.roots)
 
 
-@_after.register(Dropout)
+@after.register(Dropout)
 def _(layer: Dropout, state: _State) -> _State:
     """Angles towards π/2: none of the errors grows."""
     return state.at(root * (1.0 - layer.rate) ** -0.5 for root in state.roots)
 
 
-@_after.register(Parallel)
+@after.register(Parallel)
 def _(layer: Parallel, state: _State) -> _State:
     ends = [_through(branch, state) for branch in layer.branches]
     found = list(zip(*(end.roots for end in ends), strict=True))

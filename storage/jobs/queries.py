@@ -1,11 +1,12 @@
 """Reading jobs: one, a page of them, their events."""
 
+from math import inf
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.jobs import ArrayInfo, Event, Job, JobPage, Progress, State
+from contracts.jobs import Event, Job, JobPage, Progress, ResultInfo, State
 from contracts.problems import INVALID_REQUEST, Problem
 from storage import arrays
 from storage.database import Read
@@ -97,9 +98,15 @@ def _progress(row: Any) -> Progress:
     return Progress(done=row.work_done, total=row.work_total, unit=row.unit, rate=rate, seconds_left=left)
 
 
-def _arrays(read: Read, job: UUID) -> list[ArrayInfo]:
+def _arrays(read: Read, job: UUID) -> list[ResultInfo]:
     return [
-        ArrayInfo(name=name, shape=array.plan.shape, dtype=array.plan.dtype, href=f"/v1/jobs/{job}/arrays/{name}")
+        ResultInfo(
+            name=name,
+            shape=array.plan.shape,
+            dtype=array.plan.dtype,
+            href=f"/v1/jobs/{job}/arrays/{name}",
+            error_bound=None if array.error_bound == inf else array.error_bound,
+        )
         for name, array in arrays.of_job(read, job).items()
     ]
 

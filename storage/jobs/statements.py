@@ -104,6 +104,7 @@ DROP_PARTS = text(
     "UPDATE part SET state = 'cancelled', lease_until = NULL WHERE job_id = :job AND state IN ('queued', 'running')"
 )
 DROP_TILES = text("DELETE FROM tile USING stored_array WHERE array_id = stored_array.id AND job_id = :job")
+DROP_BOUNDS = text("UPDATE stored_array SET error_bound = NULL WHERE job_id = :job")
 DEPENDENTS = text("SELECT id FROM job WHERE waits_for = :job ORDER BY id")
 OPEN_DEPENDENTS = _moving(
     """moved AS (

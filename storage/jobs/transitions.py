@@ -144,6 +144,7 @@ def _give_up(write: Write, job: UUID, state: State) -> None:
     """
     write.execute(sql.DROP_PARTS, {"job": job})
     write.execute(sql.DROP_TILES, {"job": job})
+    write.execute(sql.DROP_BOUNDS, {"job": job})
     problem = DEPENDENCY_FAILED.problem(f"Job {job}, whose result is needed, was {state}.")
     for dependent in write.execute(sql.DEPENDENTS, {"job": job}).scalars().all():
         _end(write, dependent, State.FAILED, problem)

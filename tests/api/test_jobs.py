@@ -33,6 +33,7 @@ def test_a_job_says_all_of_itself(client: httpx.Client, hand: Hand) -> None:
         "shape": [8, 8],
         "dtype": "float64",
         "href": f"/v1/jobs/{job}/arrays/ntk",
+        "error_bound": None,
     }
     assert answer.headers["ETag"] == 'W/"1"'
     assert int(answer.headers["Retry-After"]) >= 1

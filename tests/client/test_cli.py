@@ -1,6 +1,7 @@
 """The `ntkd` command line against the running system."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_a_kernel_may_be_estimated(ntkd_command, client: ntkd.Client) -> None:
     code, _, said = ntkd_command("kernel", "x.csv", "--method", "guess")
     assert code == 1
     assert "the type of method must be one of" in said
+
+
+def test_a_status_has_the_error_bound(ntkd_command) -> None:
+    Path("x.csv").write_text("0.5,1\n-1,2\n0,1\n")
+    shown = {}
+    for name in ("tanh", "relu"):
+        _, job, _ = ntkd_command("kernel", "x.csv", "--depth", "2", "--activation", name)
+        _, shown[name], _ = ntkd_command("status", job.strip())
+    assert re.search(r"array ntk\t3×3 float64, error bound [1-9]\.\de-1[45]\n", shown["tanh"])
+    assert "array ntk\t3×3 float64\n" in shown["relu"]
 
 
 def test_a_file_may_stand_for_its_dataset_and_a_finished_job_says_so(ntkd_command) -> None:

@@ -30,6 +30,17 @@ def test_a_cross_matrix_of_two_arrays_is_a_block_of_the_gram_matrix(client: ntkd
     np.testing.assert_allclose(block, whole[:4, 4:], rtol=1e-12)
 
 
+def test_a_result_says_how_far_off_it_may_be(client: ntkd.Client) -> None:
+    x = np.random.default_rng(3).standard_normal((7, 3))
+    tanh = client.kernel(x, depth=3, activation="tanh")
+    bound = {name: tanh.error_bound(name) for name in ("ntk", "nngp")}
+    assert all(0.0 < value <= 1e-12 for value in bound.values())
+    assert {array.name: array.error_bound for array in tanh.job.arrays} == bound
+    assert client.kernel(x, depth=3).error_bound() == 0.0
+    drawn = client.kernel(x, depth=2, method={"type": "monte_carlo", "draws": 2, "width": 3})
+    assert drawn.error_bound("ntk_standard_error") is None
+
+
 def test_a_dataset_its_id_and_its_array_name_the_same_job(client: ntkd.Client) -> None:
     x = np.random.default_rng(2).standard_normal((6, 2))
     dataset = client.dataset(x, name="six points")

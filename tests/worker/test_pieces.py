@@ -13,6 +13,7 @@ from contracts.settings import MIB, Settings
 from contracts.tiling import Block
 from ntk_engine.architecture import mlp
 from storage import arrays
+from storage.arrays import TileData
 from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import transitions
@@ -49,7 +50,8 @@ def claim(context: Context, *, cross: bool) -> Claim:
 
 
 def tiles(claimed: Claim, context: Context) -> dict[tuple[str, int, int], np.ndarray]:
-    return {(tile.array, tile.row, tile.col): tile.entries.copy() for tile in kernels.run(claimed, context) if tile}
+    found = (item for item in kernels.run(claimed, context) if isinstance(item, TileData))
+    return {(tile.array, tile.row, tile.col): tile.entries.copy() for tile in found}
 
 
 @pytest.mark.parametrize("cross", [False, True])
