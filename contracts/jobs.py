@@ -56,8 +56,8 @@ class ResultInfo(ArrayInfo):
         None,
         description=(
             "what series, quadratures and tables may have added to an entry K(x,x'), beside rounding, in units of"
-            " √(K(x,x) K(x',x')): the largest of the parts that are done. 0: closed forms only. null: nothing is known,"
-            " or the array is no kernel of the limit"
+            " √(K(x,x) K(x',x')): the largest of the parts that are done. 0: all is in closed form. null: nothing is"
+            " known, or the array is no kernel of the limit"
         ),
         examples=[2e-14],
     )

@@ -43,6 +43,8 @@ class Apart:
         quotient = gap(self._root(one), self._root(other)) / (one[:, None] - other).square()
         # Chebyshev coefficients in u, those of the terms in u'.
         self._coefficients = transform(TERMS - 1) @ quotient @ _to_terms()
+        self.error = self._misses(gap)
+        """By how much √(2w) is missed at points between, at most."""
 
     def _root(self, u: Tensor) -> Tensor:
         return self._least * (self._half * (u + 1.0)).exp()
@@ -53,8 +55,7 @@ class Apart:
         terms = basis(u.flatten(), TERMS - 1).mT @ self._coefficients.to(u)
         return [*_powers(u), *(item.view_as(u) for item in terms.unbind(-1))]
 
-    def misses(self, gap: Gap) -> float:
-        """By how much √(2w) is missed at points between, at most."""
+    def _misses(self, gap: Gap) -> float:
         root = self._root(torch.linspace(-1.0, 1.0, 4 * TERMS + 3, dtype=torch.float64))
         a, b = ([item[where] for item in self.rows(root)] for where in (np.s_[:, None], np.s_[None, :]))
         found, exact = apart(a, b), gap(root, root)
@@ -66,7 +67,7 @@ def on_range(least: float, most: float, gap: Gap) -> Apart | None:
     if not (least > 0.0 and _NARROWEST * least < most < _WIDEST * least):
         return None
     result = Apart(least, most, gap)
-    return result if result.misses(gap) <= _ROUNDINGS * torch.finfo(torch.float64).eps else None
+    return result if result.error <= _ROUNDINGS * torch.finfo(torch.float64).eps else None
 
 
 def apart(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:

@@ -94,6 +94,7 @@ class NarrowErf(Formula):
 
     def __init__(self, whole: Erf, apart: Apart) -> None:
         self._whole, self._apart = whole, apart
+        self.error = apart.error
 
     def rows(self, root: Tensor) -> list[Tensor]:
         """As `Erf.rows`, then as `Apart.rows`."""

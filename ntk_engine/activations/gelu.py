@@ -101,6 +101,7 @@ class NarrowGelu(Formula):
 
     def __init__(self, whole: Gelu, apart: Apart) -> None:
         self._whole, self._apart = whole, apart
+        self.error = apart.error
 
     def rows(self, root: Tensor) -> list[Tensor]:
         """√E[σ²], the shares, p, g and 1/(p√n), then as `Apart.rows`."""

@@ -60,14 +60,15 @@ def error_bound(arch: Architecture, a: Rows, b: Rows) -> dict[str, float]:
     """What approximation adds to any entry computed so far from these rows, beside rounding: `nngp` and `ntk`.
 
     |K̃(x,x') − K(x,x')| ≤ bound · √(K(x,x) K(x',x')) to first order, where K̃ is what was computed and K the kernel of
-    Section 4.1. 0 where all expectations are closed forms and evaluated as such; inf where nothing is known, as where a
-    jump follows an approximation. Roundings of expectations without a closed form are in it; those of the inputs'
-    angles, of closed forms and of the results are not. It may grow until all tiles are computed. Raises ValueError
-    where none was.
+    Section 4.1. 0 where all expectations are formulas, none of them narrowed to a range of roots; inf where nothing is
+    known, as where a jump follows an approximation. Roundings of expectations that are approximated are in it; those of
+    the inputs' angles, of formulas and of the results are not. It may grow until all tiles are computed. Raises
+    ValueError where none was.
     """
-    state = _State((), {})
-    if any(isinstance(activation, Numeric) for activation in activations(arch)):
-        state = _through(layers(arch), _State((), _errors(arch, a, b)).at(_roots(a, b)))
+    errors = _errors(arch, a, b)
+    state = _State((), errors)
+    if errors:
+        state = _through(layers(arch), state.at(_roots(a, b)))
     table = 0.0 if profile_of(arch, a, b) is None else tolerance(depth(arch))
     bounds = {"nngp": state.angle + 2.0 * state.root + table, "ntk": state.theta + 2.0 * state.root + table}
     return {name: inf if isnan(bound) else bound for name, bound in bounds.items()}
@@ -82,10 +83,10 @@ def _roots(a: Rows, b: Rows) -> list[float]:
 def _errors(arch: Architecture, a: Rows, b: Rows) -> dict[Activation, float]:
     found: dict[Activation, float] = {}
     for activation in activations(arch):
-        if isinstance(activation, Numeric):
-            seen = a.errors.get(activation, set()) | b.errors.get(activation, set())
-            if not seen:
-                raise ValueError("the bound is known when tiles have been computed from these rows, and none has been")
+        seen = a.errors.get(activation, set()) | b.errors.get(activation, set())
+        if isinstance(activation, Numeric) and not seen:
+            raise ValueError("the bound is known when tiles have been computed from these rows, and none has been")
+        if isinstance(activation, Numeric) or any(seen):
             found[activation] = max(seen) + _ROUNDING
     return found
 
