@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from contracts.kinds import Asked
 from contracts.plan import SECONDS_PER_TILE_AND_LAYER
 from contracts.settings import Settings
-from contracts.tiling import Matrix, Tiling, check_layers, layers, tiling
+from contracts.tiling import Matrix, Tiling, check_layers, layer_seconds, layers, table_seconds, tiling
 
 
 class Analytic(Asked):
@@ -24,6 +24,7 @@ class Analytic(Asked):
     def cut(self, matrix: Matrix, limits: Settings) -> Tiling:
         """Tiles and parts; raises ProblemError for layers that not even one tile is done in time with."""
         check_layers(matrix.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
-        count = layers(matrix.architecture)
-        cut = tiling(matrix.points, matrix.dimension, count, matrix.kernels, matrix.dtype, limits.memory_bytes)
-        return replace(cut, tile_seconds=count * SECONDS_PER_TILE_AND_LAYER)
+        arch, size = matrix.architecture, (matrix.points, matrix.dimension)
+        tables = table_seconds(arch, matrix.points)
+        cut = tiling(*size, layer_seconds(arch), matrix.kernels, matrix.dtype, limits.memory_bytes, tables)
+        return replace(cut, tile_seconds=layers(arch) * SECONDS_PER_TILE_AND_LAYER)

@@ -12,9 +12,8 @@ from contracts.problems import TOO_LARGE
 from contracts.settings import Settings
 
 ITEM_BYTES = {"float64": 8, "float32": 4}
-# One core's share of the work, in seconds: BLAS-3 flops, and one pass of vector mathematics over an entry.
+# One core's share of the work, in seconds: a flop of an eigensolver.
 SECONDS_PER_FLOP = 1 / 30e9
-SECONDS_PER_ENTRY_AND_LAYER = 25e-9
 # What a layer costs a tile however small: a dozen or more calls into torch.
 SECONDS_PER_TILE_AND_LAYER = 150e-6
 SECONDS_PER_STORED_BYTE = 1 / 200e6

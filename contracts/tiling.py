@@ -3,12 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contracts.plan import ITEM_BYTES, SECONDS_PER_ENTRY_AND_LAYER, SECONDS_PER_FLOP
+from contracts.plan import ITEM_BYTES
 from contracts.problems import TOO_LARGE
-from ntk_engine.architecture import Architecture, Mlp, steps
+from ntk_engine.architecture import Architecture, Evaluation, Mlp, evaluations, steps
 
 # A part is well under a quarter of a lease, and long enough that its two transactions do not show.
 PART_SECONDS = 1.0
+# One core's, measured: a product and a sum of a matrix product; an entry's way through a dense layer and an activation
+# in closed form; and what one without takes beside. Tables are made anew for every part. Rows of one norm take less.
+SECONDS_PER_PRODUCT = 2 / 50e9
+SECONDS_PER_ENTRY_AND_LAYER = 10e-9
+SECONDS_PER_EXPECTATION = {
+    Evaluation.CLOSED: 0.0,
+    Evaluation.TABLES: 500e-9,
+    Evaluation.PIECES: 10e-6,
+    Evaluation.QUADRATURE: 10e-3,
+}
+SECONDS_PER_TABLE = 0.3
+# Of a part that makes tables, at least about a quarter of the time, and no longer than this.
+LONGEST_PART_SECONDS = 5.0
 LARGEST_TILE, SMALLEST_TILE, LARGEST_PART = 512, 32, 2048
 # Above this many points a smaller tile keeps a streamed row panel at 32 MiB.
 WIDE = 16_384
@@ -79,12 +92,34 @@ def check_layers(architecture: Architecture, most: int) -> None:
         raise TOO_LARGE.error(said, pointer, {name: found, "limits": {name: most}})
 
 
-def tiling(points: int, dimension: int, layers: int, kernels: int, dtype: str, memory_bytes: int) -> Tiling:
+def layer_seconds(architecture: Architecture) -> float:
+    """What the layers take for an entry."""
+    closed = layers(architecture) * SECONDS_PER_ENTRY_AND_LAYER
+    return closed + sum(SECONDS_PER_EXPECTATION[how] * count for how, count in evaluations(architecture).items())
+
+
+def table_seconds(architecture: Architecture, points: int) -> float:
+    """What a part takes to make its tables; for few pairs there are none."""
+    pair_by_pair = points * points * SECONDS_PER_EXPECTATION[Evaluation.QUADRATURE]
+    return evaluations(architecture)[Evaluation.TABLES] * min(SECONDS_PER_TABLE, pair_by_pair)
+
+
+def tiling(
+    points: int,
+    dimension: int,
+    of_layers: float,
+    kernels: int,
+    dtype: str,
+    memory_bytes: int,
+    part_seconds: float = 0.0,
+) -> Tiling:
     """The largest tiles and parts that keep to the time of a part and to a quarter of the worker's memory.
 
-    points: the longer side of the matrix; dimension: n_0; layers: L; kernels: matrices computed at once.
+    points: the longer side of the matrix; dimension: n_0; of_layers: seconds of an entry; kernels: matrices computed at
+    once; part_seconds: those of every part beside its entries.
     """
-    entry_seconds = 2 * dimension * SECONDS_PER_FLOP + layers * SECONDS_PER_ENTRY_AND_LAYER
+    entry_seconds = dimension * SECONDS_PER_PRODUCT + of_layers
+    budget = min(PART_SECONDS + 3 * part_seconds, LONGEST_PART_SECONDS)
     item = ITEM_BYTES[dtype]
 
     def bytes_at(side: int) -> int:
@@ -92,7 +127,7 @@ def tiling(points: int, dimension: int, layers: int, kernels: int, dtype: str, m
         return item * (4 * side * dimension + kernels * side * side + 12 * min(side, LARGEST_TILE) ** 2)
 
     def fits(side: int) -> bool:
-        return side * side * entry_seconds <= PART_SECONDS and bytes_at(side) <= memory_bytes // 4
+        return side * side * entry_seconds <= budget and bytes_at(side) <= memory_bytes // 4
 
     tile = LARGEST_TILE if points <= WIDE else LARGEST_TILE // 2
     while tile > SMALLEST_TILE and not fits(tile):
@@ -100,4 +135,4 @@ def tiling(points: int, dimension: int, layers: int, kernels: int, dtype: str, m
     part = tile
     while 2 * part <= LARGEST_PART and part < points and fits(2 * part):
         part *= 2
-    return Tiling(tile, part, entry_seconds, bytes_at(part))
+    return Tiling(tile, part, entry_seconds, bytes_at(part), part_seconds=part_seconds)

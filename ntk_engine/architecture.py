@@ -4,11 +4,12 @@ A network is an `Mlp`, or a `Network`: any layers of `ntk_engine.layers`, in bra
 that pydantic validates as they are (`TypeAdapter(Architecture)`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from ntk_engine.activations import AnyActivation, Relu
+from ntk_engine.activations import AnyActivation, Evaluation, Relu
 from ntk_engine.fields import ArchitectureError, Count, Faults, Number, Schema, check, instead, plain
 from ntk_engine.layers import Dense, Layer, Layers, Nonlinearity, Serial
 from ntk_engine.layers.activation import Named
@@ -19,11 +20,13 @@ from ntk_engine.layers.signal import Signal
 __all__ = [
     "Architecture",
     "ArchitectureError",
+    "Evaluation",
     "Mlp",
     "Network",
     "activations",
     "canonical",
     "depth",
+    "evaluations",
     "layers",
     "mlp",
     "parse",
@@ -180,6 +183,13 @@ def depth(arch: Mlp | Network) -> int:
 def steps(arch: Mlp | Network) -> int:
     """The number of layers on all paths together: L dense ones and L − 1 activations in an Mlp."""
     return 2 * arch.depth - 1 if isinstance(arch, Mlp) else _steps(arch.layers)
+
+
+def evaluations(arch: Mlp | Network) -> Counter[Evaluation]:
+    """How many activation layers there are on all paths together, by how their expectations are found."""
+    if isinstance(arch, Mlp):
+        return Counter({arch.activation.evaluation: arch.depth - 1})
+    return Counter(activation.evaluation for activation in _activations(arch.layers))
 
 
 def activations(arch: Mlp | Network) -> tuple[AnyActivation, ...]:

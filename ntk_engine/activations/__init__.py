@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any, get_args
 
 from ntk_engine.activations.abrelu import ABRelu, Abs, LeakyRelu
-from ntk_engine.activations.base import Activation, ClosedForm, Facts
+from ntk_engine.activations.base import Activation, ClosedForm, Evaluation, Facts
 from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.exponential import Exp
 from ntk_engine.activations.expression import Expression
@@ -21,7 +21,17 @@ from ntk_engine.activations.sine import Cos, Sin
 from ntk_engine.activations.step import Sign, Step
 from ntk_engine.fields import ArchitectureError
 
-__all__ = ["ACTIVATIONS", "Activation", "AnyActivation", "ClosedForm", "Facts", "Relu", "describe", "parse"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "AnyActivation",
+    "ClosedForm",
+    "Evaluation",
+    "Facts",
+    "Relu",
+    "describe",
+    "parse",
+]
 
 AnyActivation = (
     Relu

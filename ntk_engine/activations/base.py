@@ -11,12 +11,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from torch import Tensor
+
+
+class Evaluation(Enum):
+    """How the expectations of pairs are found, from the fastest to the slowest."""
+
+    CLOSED = "a formula"
+    TABLES = "a series or tables"
+    PIECES = "elementary integrals, pair by pair"
+    QUADRATURE = "quadrature, pair by pair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,11 @@ class Activation(ABC):
     """A pointwise nonlinearity σ. A family is one frozen dataclass of its parameters, with a `type: Literal[...]`."""
 
     facts: ClassVar[Facts]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What an entry of a kernel costs here, for rows of any norms."""
+        return Evaluation.CLOSED
 
     @abstractmethod
     def value(self, z: Tensor) -> Tensor:

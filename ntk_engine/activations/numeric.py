@@ -9,10 +9,13 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ntk_engine.activations.base import Activation, Dual
+from ntk_engine.activations.base import Activation, Dual, Evaluation
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# More kinks than these are not worth a term for each pair of them.
+MOST_KINKS = 8
 
 
 class Numeric(Activation):
@@ -27,6 +30,19 @@ class Numeric(Activation):
     def odd(self) -> bool:
         """Whether σ(−z) = −σ(z): half of the work."""
         return False
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether σ' is known to be constant between the kinks."""
+        return False
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Tables are smooth in the rows' roots, and kinks other than 0 are not."""
+        if set(self.kinks) <= {0.0}:
+            return Evaluation.TABLES
+        few = self.piecewise_linear and len(set(self.kinks)) <= MOST_KINKS
+        return Evaluation.PIECES if few else Evaluation.QUADRATURE
 
     @abstractmethod
     def value(self, z: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.correlation import Correlated
+from ntk_engine.activations.numeric import MOST_KINKS
 from ntk_engine.activations.quadrature import GROWTH, Rule, density
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from ntk_engine.activations.numeric import Numeric
 
-MOST_KINKS = 8
 # Pairs that are integrated at a time: about half a mebibyte of each quantity.
 _CHUNK = 2**9
 

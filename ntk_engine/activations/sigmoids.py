@@ -99,6 +99,7 @@ class HardTanh(Numeric):
     facts: ClassVar[Facts] = _facts("min(max(z, -1), 1)", "The identity, cut off at -1 and 1.", "C^0")
     odd: ClassVar[bool] = True
     kinks: ClassVar[tuple[float, ...]] = (-1.0, 1.0)
+    piecewise_linear: ClassVar[bool] = True
 
     def value(self, z: Tensor) -> Tensor:
         """min(max(z, −1), 1)."""

@@ -1,6 +1,7 @@
 """The planner: every entry in exactly one part, parts within their time and memory, and no to what is too large."""
 
 import json
+from collections.abc import Callable
 from uuid import uuid4
 
 import numpy as np
@@ -16,8 +17,17 @@ from contracts.problems import KINDS, ProblemError
 from contracts.registry import SPECS
 from contracts.settings import GIB, MIB, Settings
 from contracts.spectra import SpectrumSpec
-from contracts.tiling import PART_SECONDS, SMALLEST_TILE, Block, tiling
-from ntk_engine.architecture import mlp
+from contracts.tiling import (
+    LONGEST_PART_SECONDS,
+    PART_SECONDS,
+    SECONDS_PER_ENTRY_AND_LAYER,
+    SECONDS_PER_EXPECTATION,
+    SECONDS_PER_TABLE,
+    SMALLEST_TILE,
+    Block,
+    tiling,
+)
+from ntk_engine.architecture import Evaluation, mlp
 
 ONE, TWO = "1" * 32, "2" * 32
 LIMITS = Settings()
@@ -60,14 +70,15 @@ def test_parts_cover_every_entry_once(n: int, m: int | None, depth: int) -> None
     layers=st.integers(1, 10**5),
     memory=st.sampled_from([256 * MIB, GIB, 8 * GIB]),
     dtype=st.sampled_from(["float64", "float32"]),
+    tables=st.sampled_from([0.0, 0.3, 30.0]),
 )
 def test_parts_keep_to_their_time_and_memory_where_a_tile_can(
-    n: int, d: int, layers: int, memory: int, dtype: str
+    n: int, d: int, layers: int, memory: int, dtype: str, tables: float
 ) -> None:
-    cut = tiling(n, d, layers, 2, dtype, memory)
+    cut = tiling(n, d, layers * SECONDS_PER_ENTRY_AND_LAYER, 2, dtype, memory, tables)
     assert cut.part % cut.tile == 0
     if cut.tile > SMALLEST_TILE or cut.part > cut.tile:
-        assert cut.part**2 * cut.entry_seconds <= PART_SECONDS
+        assert cut.part**2 * cut.entry_seconds <= min(PART_SECONDS + 3 * tables, LONGEST_PART_SECONDS)
         assert cut.part_bytes <= memory // 4
 
 
@@ -136,6 +147,39 @@ def test_every_layer_of_every_branch_costs_time() -> None:
     branch = ["relu", "dense"]
     network = ["dense", {"type": "parallel", "branches": [branch * 500, branch * 500]}]
     assert plan(2000, architecture=network).seconds == pytest.approx(plan(2000, architecture=mlp(1001)).seconds)
+
+
+SHARP = {"type": "expression", "expression": "z * max(z, 1)"}
+
+
+@pytest.mark.parametrize(
+    ("activation", "how"),
+    [
+        ("erf", Evaluation.CLOSED),
+        ("tanh", Evaluation.TABLES),
+        ("softsign", Evaluation.TABLES),
+        ("hard_tanh", Evaluation.PIECES),
+        ({"type": "expression", "expression": "clip(3*z - 1, -1, 1)"}, Evaluation.PIECES),
+        (SHARP, Evaluation.QUADRATURE),
+    ],
+)
+@pytest.mark.parametrize("network", [lambda some: mlp(3, some), lambda some: ["dense", some, "dense", some, "dense"]])
+def test_an_activation_has_its_price(activation: object, how: Evaluation, network: Callable[[object], object]) -> None:
+    n = 300
+    made, relu = plan(n, architecture=network(activation)), plan(n, architecture=mlp(3))
+    tables = 2 * SECONDS_PER_TABLE * len(made.parts) if how is Evaluation.TABLES else 0.0
+    more = n * (n + 1) / 2 * 2 * SECONDS_PER_EXPECTATION[how] + tables
+    # Tiles on the diagonal are computed whole, and of smaller tiles there are more.
+    assert more <= made.seconds - relu.seconds + 1e-9 <= 1.3 * more + 0.01 * len(made.parts)
+
+
+def test_a_slow_activation_has_small_tiles_and_a_table_large_parts() -> None:
+    assert plan(3000, architecture=mlp(2, SHARP)).arrays[0].tile_rows == SMALLEST_TILE
+    deep = plan(3000, architecture=mlp(6, "tanh"))
+    entries = max(part.work for part in deep.parts)
+    assert PART_SECONDS < entries * 5 * SECONDS_PER_EXPECTATION[Evaluation.TABLES] <= LONGEST_PART_SECONDS
+    # Of two points there are no tables.
+    assert plan(2, architecture=mlp(6, "tanh")).seconds < 5 * SECONDS_PER_TABLE
 
 
 def test_layers_of_a_long_form_can_be_too_many() -> None:

@@ -48,6 +48,11 @@ class Expression(Numeric):
         """Whether σ(−z) = −σ(z), by comparison at thousands of points."""
         return self._programs.odd
 
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether σ is affine between its kinks, by the rules of `kinks`."""
+        return self._programs.affine
+
     def value(self, z: Tensor) -> Tensor:
         """σ(z), of any shape."""
         value: Tensor = self._programs.value.run(z, TENSORS)

@@ -10,7 +10,7 @@ import numpy as np
 from ntk_engine.activations.base import Facts
 from ntk_engine.activations.expression import nature, survey
 from ntk_engine.activations.expression.derivative import differentiate
-from ntk_engine.activations.expression.kinks import MAX_KINKS, find
+from ntk_engine.activations.expression.kinks import MAX_KINKS, find, is_piecewise_affine
 from ntk_engine.activations.expression.parser import parse
 from ntk_engine.activations.expression.program import Program
 from ntk_engine.activations.expression.recording import Recording, probes
@@ -28,6 +28,8 @@ class Compiled(NamedTuple):
     bends: tuple[float, ...]
     """The kinks at which there is no derivative."""
     odd: bool
+    affine: bool
+    """Between the kinks."""
     facts: Facts
 
 
@@ -62,7 +64,8 @@ def compile_expression(source: object, kinks: object) -> Compiled:
         closed_form=False,
         domain=f"inputs for which |z| > {reach:.3g} has no part in an expectation",
     )
-    return Compiled(text(tree), everything, value, derivative, tuple(bends.tolist()), nature.is_odd(value), facts)
+    ends, odd, affine = tuple(bends.tolist()), nature.is_odd(value), is_piecewise_affine(tree, everything)
+    return Compiled(text(tree), everything, value, derivative, ends, odd, affine, facts)
 
 
 def _named(kinks: object) -> tuple[float, ...]:

@@ -65,6 +65,11 @@ def differences(node: Call) -> list[Node]:
     return []
 
 
+def is_piecewise_affine(tree: Node, kinks: Iterable[float]) -> bool:
+    """Whether it is affine between the kinks, as far as its form tells."""
+    return _roots(tree, kinks) is not None
+
+
 def _roots(node: Node, kinks: Iterable[float]) -> frozenset[float] | None:
     """The zeros of a piecewise affine function that has its kinks among these; None where it is no such function."""
     edges = [-inf, *sorted(kinks), inf]
