@@ -12,6 +12,7 @@ import torch
 
 from contracts.jobs import State
 from contracts.spectra import SpectrumSpec
+from contracts.tiling import LARGEST_TILE
 from ntk_engine import infinite
 from ntk_engine.architecture import mlp
 from storage import arrays
@@ -28,8 +29,16 @@ def stored(system: System, job: object, name: str) -> np.ndarray:
 
 
 def expected(depth: int) -> infinite.Kernel:
+    """Block by block as workers cut it: products of other shapes sum in another order."""
     torch.set_num_threads(1)
-    return infinite.kernel(mlp(depth=depth), torch.from_numpy(X))
+    rows = infinite.rows(torch.from_numpy(X))
+    whole = infinite.Kernel({name: torch.empty(POINTS, POINTS, dtype=torch.float64) for name in infinite.KERNELS})
+    for at in infinite.blocks(POINTS, POINTS, LARGEST_TILE, gram=True):
+        part = infinite.tile(mlp(depth=depth), rows, rows, at)
+        for name, array in part.arrays.items():
+            whole.arrays[name][at.rows, at.columns] = array
+            whole.arrays[name][at.columns, at.rows] = array.mT
+    return whole
 
 
 def test_a_kernel_and_its_spectrum(system: System) -> None:
