@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from ntk_engine.activations.double_word import root_of
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from torch import Tensor
+
+    from ntk_engine.activations.double_word import Double
 
 
 class Evaluation(Enum):
@@ -64,7 +68,7 @@ class Dual(ABC):
     nonnegative: bool = False
     """Whether ρ ≥ 0 after the activation, whatever it was before."""
     square_gain: Fraction | None = None
-    """E[σ²]/q where that is a constant: the root then goes through layers without rounding."""
+    """E[σ²]/q where that is a constant."""
     error: float = 0.0
     """What series and quadratures leave, beside rounding: relative to itself of √E[σ²], of the angle arccos ρ_σ, and of
     the slope in units of √(κκ'), κ and κ' being the slopes of both rows at ρ = 1. Measured, by a finer rule."""
@@ -75,6 +79,17 @@ class Dual(ABC):
 
         No overflow or underflow where √E[σ²] is representable; differentiable in `root`.
         """
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> Sequence[Tensor]:
+        """`rows` for √q = root + rest, where `rest` is what rounding took from √q."""
+        return self.rows(root)
+
+    def moment(self, root: Double) -> Double | None:
+        """√E[σ²] in two words, for √q = `root` (n); None where it is known to the digits of `rows` alone.
+
+        Whatever is no number where squares of the root are none.
+        """
+        return None if self.square_gain is None else root * root_of(self.square_gain)
 
     @abstractmethod
     def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:

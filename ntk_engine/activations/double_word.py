@@ -1,11 +1,21 @@
-"""Error-free transformations: rounded results and what rounding took from them, for sums whose terms cancel."""
+"""Error-free transformations: rounded results and what rounding took from them, for sums whose terms cancel.
+
+A `Double` is a number in two words: right to about 2^−104 of itself where neither overflows or underflows.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from torch import Tensor
+
+# An array or a tensor, or a number.
+Words = Any
 
 
 def product(a: Tensor, b: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -27,3 +37,69 @@ def _halves(x: Any) -> tuple[Any, Any]:
     scaled = x * 134217729.0  # 2^27 + 1
     high = scaled - (scaled - x)
     return high, x - high
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """high + low, with |low| at most half a unit of high's last digit; elementwise arithmetic (Dekker 1971)."""
+
+    high: Words
+    low: Words
+
+    @classmethod
+    def of(cls, x: Words) -> Double:
+        """A number, or numbers, of one word."""
+        return cls(x, x * 0.0)
+
+    def __add__(self, other: Words | Double) -> Double:
+        other = _double(other)
+        (high, rest), (low, least) = add(self.high, other.high), add(self.low, other.low)
+        high, rest = _settled(high, rest + low)
+        return Double(*_settled(high, rest + least))
+
+    def __neg__(self) -> Double:
+        return Double(-self.high, -self.low)
+
+    def __sub__(self, other: Words | Double) -> Double:
+        return self + -_double(other)
+
+    def __mul__(self, other: Words | Double) -> Double:
+        other = _double(other)
+        high, rest = product(self.high, other.high)
+        return Double(*_settled(high, rest + (self.high * other.low + self.low * other.high)))
+
+    def __truediv__(self, other: Words | Double) -> Double:
+        other = _double(other)
+        first = self.high / other.high
+        left = self - other * first
+        second = left.high / other.high
+        third = (left - other * second).high / other.high
+        result: Double = Double(*_settled(first, second)) + third
+        return result
+
+    def root(self) -> Double:
+        """√ of what is not negative."""
+        high = self.high**0.5
+        rest = (self - Double.of(high) * high).high
+        return Double(*_settled(high, rest / (2.0 * high + (high == 0.0))))
+
+
+def exactly(number: Fraction) -> Double:
+    """A number that is no double."""
+    return Double(float(number), float(number - type(number)(float(number))))
+
+
+def root_of(square: Fraction) -> Double:
+    """The root of a number."""
+    high = sqrt(square)
+    return Double(high, float((square - type(square)(high) ** 2) / (2 * type(square)(high))) if high else 0.0)
+
+
+def _double(x: Words | Double) -> Double:
+    return x if isinstance(x, Double) else Double.of(x)
+
+
+def _settled(high: Words, low: Words) -> tuple[Words, Words]:
+    """Their sum rounded, and what rounding took, where |high| ≥ |low|."""
+    rounded = high + low
+    return rounded, low - (rounded - high)

@@ -10,12 +10,15 @@ which solves dY_p/dψ = p² sin ψ Y_{p−1}, Y_p(0) = 0: nothing cancels, neith
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from fractions import Fraction
+from functools import cache, reduce
 from math import factorial, pi, prod, sqrt
+from operator import mul
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.double_word import Double, root_of
 from ntk_engine.activations.parameters import integer
 
 if TYPE_CHECKING:
@@ -58,6 +61,11 @@ class RectifiedPower(ClosedForm):
     def rows(self, root: Tensor) -> tuple[Tensor]:
         """√E[σ²] = √((2p − 1)!!/2) √q^p."""
         return ((root > 0.0).to(root.dtype) * root.pow(self.power) * sqrt(_odd_factorial(self.power) / 2),)
+
+    def moment(self, root: Double) -> Double:
+        """√((2p − 1)!!/2) √q^p."""
+        start = Double.of((root.high > 0.0) * 1.0) * root_of(Fraction(_odd_factorial(self.power), 2))
+        return reduce(mul, [root] * self.power, start)
 
     @property
     def parameters(self) -> tuple[float, ...]:

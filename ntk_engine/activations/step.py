@@ -7,11 +7,13 @@ equal rows; the slope is that of the pointwise derivative, 0: a tangent kernel h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.double_word import Double, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,10 @@ class Step(ClosedForm):
     def rows(self, root: Tensor) -> tuple[Tensor]:
         """√E[σ²] = √½, and 0 for a zero row."""
         return ((root > 0.0).to(root.dtype) * sqrt(0.5),)
+
+    def moment(self, root: Double) -> Double:
+        """√½, and 0 for a zero row."""
+        return Double.of((root.high > 0.0) * 1.0) * root_of(Fraction(1, 2))
 
     @staticmethod
     def pair(
@@ -98,6 +104,10 @@ class Sign(ClosedForm):
     def rows(self, root: Tensor) -> tuple[Tensor]:
         """√E[σ²] = 1, and 0 for a zero row."""
         return ((root > 0.0).to(root.dtype),)
+
+    def moment(self, root: Double) -> Double:
+        """1, and 0 for a zero row."""
+        return Double.of((root.high > 0.0) * 1.0)
 
     @staticmethod
     def pair(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def dense(tile: Tile, a: Tensor, b: Tensor, *, signed: bool) -> bool:
-    """Let a dense layer wait for a tile, given what it takes of its rows (3×n); False if no code can."""
+    """Let a dense layer wait for a tile, given what it takes of its rows (4×n); False if no code can."""
     stage = compiled.layers(_dense(), a[None], b[None], (), [signed]) if _may_be_compiled(tile, a) else None
     return _then(tile, [stage])
 

@@ -6,6 +6,7 @@ A further kind of layer is one function here or in a file of its own, registered
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial, singledispatch
 from itertools import groupby
 from math import inf
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from ntk_engine.activations.double_word import Double, root_of
 from ntk_engine.architecture import Mlp, simplified
 from ntk_engine.infinite import joining, roots
 from ntk_engine.infinite.recursion import Pairs, add_bias
@@ -119,19 +121,20 @@ def _(layer: Nonlinearity, way: Way) -> None:
 
 @through.register(LayerNorm)
 def _(layer: LayerNorm, way: Way) -> None:
-    way.rows(layer, lambda root: (root[None], (root > 0.0).to(root.dtype)))
+    # A root of 1, with nothing beside it, or 0.
+    way.rows(layer, lambda root: (root, torch.stack([(root[0] > 0.0).to(root.dtype), root[1] * 0.0])))
 
 
 @through.register(Scale)
 def _(layer: Scale, way: Way) -> None:
-    way.rows(layer, lambda root: (root[None], root * abs(layer.factor)))
+    way.rows(layer, partial(_times, Double.of(abs(layer.factor))))
 
 
 @through.register(Dropout)
 def _(layer: Dropout, way: Way) -> None:
     """Independent masks divide E[α²] by 1 − rate and leave E[αα'] as it is."""
     kept = 1.0 - layer.rate
-    way.rows(layer, lambda root: (root[None], root * kept**-0.5))
+    way.rows(layer, partial(_times, Double.of(1.0) / root_of(1 - Fraction(layer.rate))))
     if way.same == "all":
         return
     rho, gap, tau = way.pairs
@@ -150,8 +153,8 @@ def _(layer: Parallel, way: Way) -> None:
     ]
     pairs = [end.pairs for end in ends]
     if layer.combine == "product":
-        way.a.join([end.a for end in ends], layer, lambda found: (found, found.prod(dim=0)))
-        way.b.join([end.b for end in ends], layer, lambda found: (found, found.prod(dim=0)))
+        way.a.join([end.a for end in ends], layer, _product)
+        way.b.join([end.b for end in ends], layer, _product)
         way.pairs = joining.product_pairs(pairs)
     else:
         summed = layer.combine == "sum"
@@ -165,9 +168,17 @@ def _(layer: Parallel, way: Way) -> None:
     way.width = widths.pop() if len(widths) == 1 and layer.combine != "concatenate" else None
 
 
+def _times(factor: Double, before: Tensor) -> tuple[Tensor, Tensor]:
+    return before, roots.scaled(factor, before)
+
+
+def _product(found: Tensor) -> tuple[Tensor, Tensor]:
+    return found[0], roots.multiplied(found)
+
+
 def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
-    length, parts = joining.sum_rows(found, weights)
-    return parts, length
+    length, parts = joining.sum_rows(found[:, 0], weights)
+    return parts, torch.stack([length, length.detach() * 0.0])
 
 
 def _dense(way: Way, sigma_w: float, beta: float) -> None:
@@ -187,12 +198,12 @@ def _standard(way: Way, layer: Dense) -> None:
     assert way.width is not None, "the architecture has checked that the width is known"
     fan_in = way.width / layer.sigma_w**2
 
-    def make(root: Tensor) -> tuple[Tensor, Tensor]:
-        after, biased = roots.add_bias(root * layer.sigma_w, layer.beta)
-        return torch.stack([*biased, 1.0 / after.masked_fill(after <= 0.0, inf)]), after
+    def make(before: Tensor) -> tuple[Tensor, Tensor]:
+        after, biased = roots.through_dense(layer.sigma_w, layer.beta, before)
+        return torch.stack([*biased, 1.0 / after[0].masked_fill(after[0] <= 0.0, inf)]), after
 
     a, b = (rows.unbind() for rows in way.rows(layer, make))
     before = way.pairs
     rho, gap = add_bias(a, b, before.rho, before.gap)
-    own = a[0] * b[0] * (before.tau + fan_in * before.rho) + a[3] * b[3]
+    own = a[0] * b[0] * (before.tau + fan_in * before.rho) + a[4] * b[4]
     way.pairs = Pairs(rho, gap, own)

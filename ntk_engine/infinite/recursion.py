@@ -5,7 +5,8 @@ any depth and for any norms. With √a = σ_w √E[σ²] the root of a variance 
 α = √a/√q, γ = β/√q, a layer (activation, then dense) is
     ρ ← αα'ρ_σ + γγ',      τ ← αα' κ τ + ρ,      κ = dρ_σ/dρ = E[σ'σ'] √q √q' / √(E[σ²] E[σ'²])
 and keeps the gap 1 − |ρ| by 1 − ρ ← αα'(1 − ρ_σ) + w, w = (1 + α)(1 + α')(t − t')²/2, t = γ/(1 + α): (α, γ) is an
-angle's cosine and sine, and t the tangent of its half.
+angle's cosine and sine, and t the tangent of its half, in two words, so that its differences are right relative to
+themselves: t is nearly 1 where α is small.
 
 The formulas are evaluated on tensors and, recorded, compiled: see `ntk_engine.compiled`.
 """
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     # (rows of a, rows of b, ρ, gap) → ρ, gap and slope: `Dual.correlate`.
     Correlate = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
-BIAS_ROWS = 3
+BIAS_ROWS = 4
 
 
 class Pairs(NamedTuple):
@@ -38,7 +39,7 @@ class Pairs(NamedTuple):
 
 
 def add_bias(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
-    """ρ and its gap after a bias; a, b: α, γ and t of the rows. Every term is positive, so none loses digits."""
+    """ρ and its gap after a bias; a, b: α, γ and the words of t. Every term is positive, so none loses digits."""
     share, bias, spread = a[0] * b[0], a[1] * b[1], _spread(a, b)
     below = share * where(rho < 0.0, 1.0 - rho, gap) + spread
     above = share * where(rho < 0.0, gap, 1.0 + rho) + (2.0 * bias + spread)
@@ -52,8 +53,9 @@ def add_bias_nonnegative(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, 
 
 
 def _spread(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    apart = a[2] - b[2]
-    return apart * apart * (0.5 * (1.0 + a[0])) * (1.0 + b[0])
+    apart = (a[2] - b[2]) + (a[3] - b[3])
+    half = 0.5 * (1.0 + a[0])
+    return apart * apart * (half + half * b[0])
 
 
 def dense(a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
@@ -69,7 +71,7 @@ def dense_nonnegative(a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) ->
 
 
 def layer(correlate: Correlate, a: Sequence[Tensor], b: Sequence[Tensor], pairs: Pairs) -> Pairs:
-    """An activation and the dense layer after it; a, b: what its dual takes of the rows, then α, γ and t."""
+    """An activation and the dense layer after it; a, b: what its dual takes of the rows, then α, γ and t's words."""
     rho, gap, slope = correlate(a[:-BIAS_ROWS], b[:-BIAS_ROWS], pairs.rho, pairs.gap)
     return dense(a[-BIAS_ROWS:], b[-BIAS_ROWS:], Pairs(rho, gap, slope * pairs.tau))
 

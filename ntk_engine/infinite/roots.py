@@ -1,96 +1,114 @@
 """How the root √q of a row goes through layers, and what it leaves for the pairs.
 
-Where √E[σ²] = g√q with a constant g, the root is carried as a double word, a rounded number and what rounding took from
-it: a gain σ_w g that is rounded once would be off by its last digit to the power of the depth.
+Roots are carried as double words (2×n), a rounded number and what rounding took from it. Rows of nearly equal length
+differ by a few of a double's last digits, and by all of that after a chaotic layer; and a gain that is rounded once
+would be off by its last digit to the power of the depth. Derivatives are those of the rounded number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
-from math import sqrt
+from functools import reduce
+from operator import mul
 from typing import TYPE_CHECKING, Union
 
+import numpy as np
 import torch
 
-from ntk_engine.activations.double_word import add, product
+from ntk_engine.activations.double_word import Double
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.activations.base import Dual
 
-# What a layer makes of roots (n): what it brings to pairs (…×n), and the roots after it.
+# What a layer makes of roots (2×n): what it brings to pairs (…×n), and the roots after it.
 Make = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 # σ_w or β: a tensor of no dimensions where it is differentiated.
 Number = Union[float, "Tensor"]
-Biased = tuple["Tensor", "Tensor", "Tensor"]
-# Roots within these bounds have squares, and rests of squares, that neither overflow nor underflow.
-_LEAST, _MOST = 2.0**-400, 2.0**400
+Biased = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
+# Where squares of roots are no numbers, neither is what is computed in two words: see `settled`.
+_OF_ANY_SIZE = np.errstate(all="ignore")
 
 
-def add_bias(root: Tensor, beta: Number) -> tuple[Tensor, Biased]:
-    """√q = √(a + β²) of rows whose roots before the bias are √a, and their α, γ and t (see `recursion`)."""
+def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
+    """√q = √(a + β²) of rows whose roots before the bias are √a, and their α, γ and t in two words (see `recursion`).
+
+    root, exact: √a (n), the latter without derivatives.
+    """
     if isinstance(beta, torch.Tensor):
         # √(a + β²) has no derivative where both are 0; such rows are held.
         nothing = (root == 0.0) & (beta == 0.0)
-        biased, brings = _add_bias(root.masked_fill(nothing, 1.0), beta)
+        biased, brings = _add_bias(root.masked_fill(nothing, 1.0), exact, beta)
         return biased.masked_fill(nothing, 0.0), brings
     if beta == 0.0:
         zero = root * 0.0
-        return root, (zero + 1.0, zero, zero)
-    return _add_bias(root, beta)
+        return settled(root, exact), (zero + 1.0, zero, zero, zero)
+    return _add_bias(root, exact, beta)
 
 
-def _add_bias(root: Tensor, beta: Number) -> tuple[Tensor, Biased]:
+@_OF_ANY_SIZE
+def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
     biased = (root * 0.0 + beta).hypot(root)
-    return biased, (root / biased, beta / biased, beta / (biased + root))
+    # In units of a power of two: squares neither overflow, nor underflow where they matter.
+    _, power = np.frexp(np.maximum(exact.high, _value(beta)))
+    before = Double(np.ldexp(exact.high, -power), np.ldexp(exact.low, -power))
+    bias = Double.of(np.ldexp(_value(beta), -power))
+    after = (before * before + bias * bias).root()
+    tangent = bias / (after + before)
+    after = Double(np.ldexp(after.high, power), np.ldexp(after.low, power))
+    t = settled(beta / (biased + root), tangent)
+    return settled(biased, after), (root / biased, beta / biased, t[0], t[1])
 
 
-def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, root: Tensor) -> tuple[Tensor, Tensor]:
+@_OF_ANY_SIZE
+def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, roots: Tensor) -> tuple[Tensor, Tensor]:
     """What rows bring to so many layers (layers×width×n), activation then dense, and their roots after them."""
-    brings, rest = [], torch.zeros_like(root)
-    gain = None
-    if dual.square_gain is not None and not isinstance(sigma_w, torch.Tensor):
-        gain = root_of(Fraction(sigma_w) ** 2 * dual.square_gain)
+    brings = []
     for _ in range(layers):
-        of_dual = dual.rows(root)
-        if gain is None or isinstance(beta, torch.Tensor):
-            root, biased = add_bias(of_dual[0] * sigma_w, beta)
-        else:
-            root, rest = _times(root, rest, gain)
-            before = root
-            root, biased = add_bias(root, beta)
-            rest = _rest_after_bias(before, rest, root, beta)
+        of_dual, exact = through_activation(dual, roots)
+        roots, biased = add_bias(of_dual[0] * sigma_w, exact * _value(sigma_w), beta)
         brings.append(torch.stack([*of_dual, *biased]))
-    return torch.stack(brings), root
+    return torch.stack(brings), roots
 
 
-def root_of(square: Fraction) -> tuple[float, float]:
-    """The root of a number as a double word."""
-    high = sqrt(square)
-    return high, float((square - Fraction(high) ** 2) / (2 * Fraction(high))) if high else 0.0
+@_OF_ANY_SIZE
+def through_dense(sigma_w: Number, beta: Number, roots: Tensor) -> tuple[Tensor, Biased]:
+    """The roots after a dense layer alone, and what it takes of the rows."""
+    return add_bias(roots[0] * sigma_w, words(roots) * _value(sigma_w), beta)
 
 
-def _times(root: Tensor, rest: Tensor, gain: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """A root and its rest, times a double word."""
-    rounded, error = product(root, gain[0])
-    rest = rest * gain[0] + root * gain[1] + torch.where(_moderate(root), error, torch.zeros_like(error))
-    return add(rounded, rest)
+@_OF_ANY_SIZE
+def through_activation(dual: Dual, roots: Tensor) -> tuple[list[Tensor], Double]:
+    """What rows bring to an activation, and √E[σ²] in two words."""
+    of_dual = list(dual.rows_beside(*roots))
+    moment = dual.moment(words(roots))
+    return of_dual, moment or words(torch.stack([of_dual[0], of_dual[0] * 0.0]))
 
 
-def _rest_after_bias(before: Tensor, rest: Tensor, after: Tensor, beta: float) -> Tensor:
-    """What is left of √(a + β²) beside its rounded value: (a + β² − after²)/(2 after)."""
-    if beta == 0.0:
-        return rest
-    square, error = product(before, before)
-    bias = Fraction(beta) ** 2
-    total, lost = add(square, square * 0.0 + float(bias))
-    exact = lost + error + 2.0 * before * rest + float(bias - Fraction(float(bias)))
-    other, other_error = product(after, after)
-    left = ((total - other) + (exact - other_error)) / (2.0 * after)
-    return torch.where(_moderate(before) & _moderate(after), left, rest * (before / after))
+@_OF_ANY_SIZE
+def scaled(factor: Double, roots: Tensor) -> Tensor:
+    """Roots times a number."""
+    return settled(roots[0] * factor.high, words(roots) * factor)
 
 
-def _moderate(root: Tensor) -> Tensor:
-    return (root > _LEAST) & (root < _MOST)
+@_OF_ANY_SIZE
+def multiplied(found: Tensor) -> Tensor:
+    """Products of the roots of branches (branches×2×n)."""
+    return settled(found[:, 0].prod(dim=0), reduce(mul, map(words, found)))
+
+
+def words(roots: Tensor) -> Double:
+    """Roots (2×n) as numbers without derivatives."""
+    return Double(*roots.detach().cpu().numpy())
+
+
+def _value(number: Number) -> float:
+    return number.item() if isinstance(number, torch.Tensor) else number
+
+
+def settled(root: Tensor, exact: Double) -> Tensor:
+    """The exact roots (2×n) with the derivatives of rounded ones; those where squares are no numbers."""
+    high, low = (torch.as_tensor(word, device=root.device) for word in (exact.high, exact.low))
+    known = high.isfinite() & low.isfinite()
+    return torch.stack([root + (high - root.detach()).where(known, 0.0), low.where(known, 0.0)])

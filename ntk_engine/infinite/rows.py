@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import torch
+
+from ntk_engine.infinite.lengths import squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -38,6 +39,13 @@ class Rows:
     """Networks as functions of one variable, for pairs of these rows."""
     errors: dict[Activation, set[float]] = field(default_factory=dict)
     """What the duals that served these rows may add (`Dual.error`)."""
+    rest: Tensor | None = None
+    """What rounding took from `root` (n), if anything."""
+
+    @property
+    def roots(self) -> Tensor:
+        """`root` and `rest` (2×n)."""
+        return torch.stack([self.root, self.root.detach() * 0.0 if self.rest is None else self.rest])
 
     @property
     def inputs(self) -> int:
@@ -59,19 +67,19 @@ class Side:
     def __init__(self, rows: Rows, some: slice, layers: int, axis: int | None, repeat: int = 1) -> None:
         self._rows, self._some, self._axis, self._repeat = rows, some, axis, repeat
         self._whole = len(rows) * layers * 8 * 8 <= _KEPT_BYTES
-        self._roots = rows.root if self._whole else rows.root[some]
+        self._roots = rows.roots if self._whole else rows.roots[:, some]
         self._path: tuple[Hashable, ...] = ()
 
     @property
     def root(self) -> Tensor:
         """√q of the tile's rows."""
-        return self._roots[self._some] if self._whole else self._roots
+        return self._roots[0, self._some] if self._whole else self._roots[0]
 
     def range(self) -> tuple[float, float]:
         """The least and the largest root of all rows that are computed together."""
         kept, key = (self._rows.kept if self._whole else {}), ("range", *self._path)
         if key not in kept:
-            found = self._roots.aminmax()
+            found = self._roots[0].aminmax()
             kept[key] = found.min, found.max
         least, most = kept[key]
         return least.item(), most.item()
@@ -86,7 +94,7 @@ class Side:
         self._rows.errors.setdefault(activation, set()).add(dual.error)
 
     def advance(self, key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-        """Let a layer take the roots: `make` gives what it brings to pairs (…×n) and the roots after it."""
+        """Let a layer take the roots (2×n, in two words): `make` gives what it brings to pairs (…×n) and the next."""
         self._path = (*self._path, key)
         if not self._whole:
             brings, self._roots = make(self._roots)
@@ -100,7 +108,7 @@ class Side:
         return brings if self._repeat == 1 else brings.repeat_interleave(self._repeat, dim=-1)
 
     def join(self, ends: Sequence[Side], key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-        """Go on from where branches end: `make` takes their roots together (branches×n)."""
+        """Go on from where branches end: `make` takes their roots together (branches×2×n)."""
         found = torch.stack([end._roots for end in ends])
         return self.advance(("join", key), lambda _: make(found))
 
@@ -130,6 +138,8 @@ def rows(x: Tensor) -> Rows:
     # 2^e of the largest entry: squares of the scaled rows neither overflow nor underflow, whatever the norm.
     scale = torch.where(largest > 0, largest / largest.frexp().mantissa / 2, torch.ones_like(largest))
     scaled = x / scale[:, None]
-    length = torch.linalg.vector_norm(scaled, dim=1, dtype=torch.float64)
+    square = squares(scaled)
+    length = square.root().high
     inverse = torch.where(length > 0, length.reciprocal(), torch.zeros_like(length))
-    return Rows(scaled, inverse, length * (1.0 / sqrt(x.shape[1])) * scale.double())
+    root = (square / float(x.shape[1])).root()
+    return Rows(scaled, inverse, root.high * scale.double(), rest=root.low * scale.double())

@@ -31,9 +31,9 @@ _AROUND = 2.0**-4
 def dense(sigma_w: float, beta: float, tile: Tile, a: Side, b: Side, *, signed: bool) -> None:
     """A dense layer; `signed`: whether ρ may be negative before."""
 
-    def make(root: Tensor) -> tuple[Tensor, Tensor]:
-        root, biased = roots.add_bias(root * sigma_w, beta)
-        return torch.stack(biased), root
+    def make(before: Tensor) -> tuple[Tensor, Tensor]:
+        after, biased = roots.through_dense(sigma_w, beta, before)
+        return torch.stack(biased), after
 
     rows_a, rows_b = (side.advance((sigma_w, beta), make) for side in (a, b))
     if not codes.dense(tile, rows_a, rows_b, signed=signed):
@@ -65,9 +65,9 @@ def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pa
     """An activation alone, and whether ρ may be negative after it."""
     dual = _dual(activation, a, b)
 
-    def make(root: Tensor) -> tuple[Tensor, Tensor]:
-        brings = dual.rows(root)
-        return torch.stack(list(brings)), brings[0]
+    def make(before: Tensor) -> tuple[Tensor, Tensor]:
+        brings, exact = roots.through_activation(dual, before)
+        return torch.stack(brings), roots.settled(brings[0], exact)
 
     rows_a, rows_b = (side.lay(side.advance(dual, make)).unbind() for side in (a, b))
     after = dual.correlate(rows_a, rows_b, pairs.rho, pairs.gap)
