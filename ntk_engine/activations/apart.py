@@ -4,8 +4,8 @@ At ρ = 1 rows of roots √q, √q' keep a gap w that vanishes where they are eq
 With u = log √q, moved and stretched to [−1, 1],
     w = (u − u')² Σ_{i,j<4} c_ij(u) u'^i v'^j,     v = T_4(u) = 8u⁴ − 8u² + 1,
 where the sum is a smooth function of both, interpolated at Chebyshev points; in v, unlike in powers up to u'^15, what
-rounding leaves stays small. A row brings u, u², v and the c_ij. The points of u and those of u' lie between one
-another, so that no quotient w/(u − u')² is of digits that cancelled.
+rounding leaves stays small. A row brings u in two words, u², v and the c_ij. The points of u and those of u' lie
+between one another, so that no quotient w/(u − u')² is of digits that cancelled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 import torch
 
 from ntk_engine.activations.chebyshev import basis, points, transform
+from ntk_engine.activations.double_functions import logarithm
+from ntk_engine.activations.double_word import Double, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,11 +51,16 @@ class Apart:
     def _root(self, u: Tensor) -> Tensor:
         return self._least * (self._half * (u + 1.0)).exp()
 
-    def rows(self, root: Tensor) -> list[Tensor]:
-        """u, u², v and the c_ij, each of the shape of `root`."""
+    def rows(self, root: Tensor, exact: Double | None = None) -> list[Tensor]:
+        """u, u², v, the c_ij and what rounding took from u, each of the shape of `root`; exact: the root."""
         u = ((root - self._least) / self._least).log1p() / self._half - 1.0
+        if exact is None:
+            rest = u * 0.0
+        else:
+            above = logarithm(exact) - logarithm(Double.of(np.asarray(self._least)))
+            u, rest = settled(u, above / self._half - 1.0)
         terms = basis(u.flatten(), TERMS - 1).mT @ self._coefficients.to(u)
-        return [*_powers(u), *(item.view_as(u) for item in terms.unbind(-1))]
+        return [*_powers(u), *(item.view_as(u) for item in terms.unbind(-1)), rest]
 
     def _misses(self, gap: Gap) -> float:
         root = self._root(torch.linspace(-1.0, 1.0, 4 * TERMS + 3, dtype=torch.float64))
@@ -73,7 +80,7 @@ def on_range(least: float, most: float, gap: Gap) -> Apart | None:
 def apart(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
     """w, from what `Apart.rows` gives for both sides."""
     u, square, quartic = b[:3]
-    difference: Tensor = a[0] - u
+    difference: Tensor = (a[0] - u) + (a[TERMS + 3] - b[TERMS + 3])
     total: Tensor = difference * 0.0
     for k in range(TERMS - 1, 0, -4):  # the first coefficient is the fourth number
         c0, c1, c2, c3 = a[k : k + 4]

@@ -17,11 +17,14 @@ from math import factorial, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from ntk_engine.activations import formulas as f
+from ntk_engine.activations.double_functions import arc_tangent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from ntk_engine.activations.double_word import Double
 
 # Below it erf is linear, to an error of x⁴ in angles; a root that small is as good as any.
 LEAST = 2.0**-60
@@ -56,8 +59,9 @@ def shortfall(phi: Tensor) -> Tensor:
     return f.polynomial(square, _SHORTFALL) * square
 
 
-def rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """x, p, g, e, m and 1/√A of each row."""
+def rows(x: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
+    """x, p, g, e, m, 1/√A and what rounding took from x of each row."""
+    rest = rest.where(x >= LEAST, 0.0)
     x = x.clamp_min(LEAST)
     one = x.new_ones(())
     g = one.hypot(x * sqrt(2.0)).reciprocal()
@@ -66,12 +70,19 @@ def rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     short = shortfall(e.atan2(e + 2.0) * 2.0)
     square = short / (1.0 - short)  # A/p² − 1
     above = (1.0 + square).sqrt()
-    return x, p, g, e, square / (1.0 + above), (p * above).reciprocal()
+    return x, p, g, e, square / (1.0 + above), (p * above).reciprocal(), rest
+
+
+def root_of_arc(x: Double) -> Double:
+    """√A = √arcsin p² in two words, from x ≤ 1e70."""
+    held = x.clip(LEAST, 1e70)
+    square = held * held
+    return x * (arc_tangent(square * 2.0 / (square * 4.0 + 1.0).root()) / square).root()
 
 
 def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> Arc:
     """a, b: `rows` of both sides."""
-    (x_a, p_a, g_a, e_a, m_a, _), (x_b, p_b, g_b, e_b, m_b, _) = a, b
+    (x_a, p_a, g_a, e_a, m_a, _, rest_a), (x_b, p_b, g_b, e_b, m_b, _, rest_b) = a, b
     product, gg, m = p_a * p_b, g_a * g_b, m_a + m_b + m_a * m_b
     roots, scale = p_a * (1.0 + m_a) + p_b * (1.0 + m_b), product * (1.0 + m)
     inner, square = 1.0 - gap, product * (gap * (2.0 - gap))
@@ -82,7 +93,7 @@ def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> 
     delta = f.angle(square / (cosine + inner * cosine1), cos_delta)
     both, total = e_a * e_b, e_a + e_b
     sin_c, cos_c = gg * (both + total) * 0.5, gg * (total + 2.0) * 0.5
-    sin_d = g_a * (x_a - x_b) * (g_b * (x_a + x_b)) * 2.0 / (total + 2.0)
+    sin_d = g_a * ((x_a - x_b) + (rest_a - rest_b)) * (g_b * (x_a + x_b)) * 2.0 / (total + 2.0)
     d = f.angle(abs(sin_d), gg * (both + total + 2.0) * 0.5)
     sin_between = sin_d * sin_d / (sin_c * cosine1 + cos_c * product)
     between = f.angle(sin_between, cos_c * cosine1 + sin_c * product)
@@ -107,7 +118,7 @@ class Turn(NamedTuple):
 
 def turn(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor, apart: Tensor) -> Turn:
     """a, b: `rows` of both sides; apart: 1 − ψ₁/√(AA'). One angle and one division, where `arcs` takes four of each."""
-    (_, p_a, g_a, _, m_a, _), (_, p_b, g_b, _, m_b, _) = a, b
+    (_, p_a, g_a, _, m_a, *_), (_, p_b, g_b, _, m_b, *_) = a, b
     product, inner = p_a * p_b, 1.0 - gap
     square, rest = product * (gap * (2.0 - gap)), g_a * g_a + p_a * g_b * (p_a * g_b)
     cosine1, cosine = f.sqrt(rest), f.sqrt(rest + product * square)

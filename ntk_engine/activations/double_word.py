@@ -71,17 +71,36 @@ class Double:
     def __truediv__(self, other: Words | Double) -> Double:
         other = _double(other)
         first = self.high / other.high
-        left = self - other * first
-        second = left.high / other.high
-        third = (left - other * second).high / other.high
-        result: Double = Double(*_settled(first, second)) + third
-        return result
+        rounded, rest = product(first, other.high)
+        left = ((self.high - rounded) - rest) + (self.low - first * other.low)
+        return Double(*_settled(first, left / other.high))
+
+    def clip(self, least: float, most: float) -> Double:
+        """Held between two numbers."""
+        high = self.high.clip(least, most)
+        return Double(high, self.low * (high == self.high))
 
     def root(self) -> Double:
         """√ of what is not negative."""
         high = self.high**0.5
-        rest = (self - Double.of(high) * high).high
-        return Double(*_settled(high, rest / (2.0 * high + (high == 0.0))))
+        rounded, rest = product(high, high)
+        left = ((self.high - rounded) - rest) + self.low
+        return Double(*_settled(high, left / (2.0 * high + (high == 0.0))))
+
+
+def words(root: Tensor, rest: Tensor) -> Double:
+    """Numbers in two words, without derivatives."""
+    return Double(*(word.detach().cpu().numpy() for word in (root, rest)))
+
+
+def settled(rounded: Tensor, exact: Double) -> tuple[Tensor, Tensor]:
+    """The words of what was computed in one word and exactly, the first with the derivatives of the former.
+
+    Where the latter is no number, because something overflowed on the way, the former and 0.
+    """
+    high, low = (rounded.new_tensor(word) for word in (exact.high, exact.low))
+    known = high.isfinite() & low.isfinite()
+    return rounded + (high - rounded.detach()).where(known, 0.0), low.where(known, 0.0)
 
 
 def exactly(number: Fraction) -> Double:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ntk_engine.activations import arcs, parts
 from ntk_engine.activations.apart import Apart, apart, on_range
 from ntk_engine.activations.base import ClosedForm, Facts, Formula
+from ntk_engine.activations.double_functions import PI
+from ntk_engine.activations.double_word import Double, settled, words
 from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
@@ -61,12 +63,27 @@ class Erf(ClosedForm):
         return (-scaled * scaled).exp() * (2.0 / sqrt(pi) * self.a * self.b)
 
     def rows(self, root: Tensor) -> tuple[Tensor, ...]:
+        """`rows_beside` nothing."""
+        return self.rows_beside(root, root.detach() * 0.0)
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
         """√E[σ²], the shares of erf and of c, and the row's arcs."""
-        x = (root * abs(self.b)).clamp_max(_MOST)
-        arc = arcs.rows(x)
+        given = words(root, rest)
+        x, least = settled((root * abs(self.b)).clamp_max(_MOST), (given * abs(self.b)).clip(0.0, _MOST))
+        arc = arcs.rows(x, least)
         # √A = p (1 + m), where p is that of x itself: below the least root of `arcs`, m is 0.
         odd = x * (arc[2] * (1.0 + arc[4])) * (2.0 / sqrt(pi) * abs(self.a))
-        return *parts.shares(odd, x.new_full(x.shape, abs(self.c))), *arc
+        exact = (self._odd(given), Double.of(abs(self.c))) if self.c else None
+        return *parts.shares(odd, x.new_full(x.shape, abs(self.c)), exact), *arc
+
+    def moment(self, root: Double) -> Double:
+        """√(a² (2/π) A + c²)."""
+        odd = self._odd(root)
+        return parts.sum_of(odd, Double.of(self.c)) if self.c else odd
+
+    def _odd(self, root: Double) -> Double:
+        """|a| √E[erf²], the same to 1e-70 for all x > 1e70."""
+        return arcs.root_of_arc((root * abs(self.b)).clip(0.0, 1e70)) * (Double.of(2.0) / PI).root() * abs(self.a)
 
     @staticmethod
     def pair(
@@ -77,9 +94,9 @@ class Erf(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of erf ψ/C, (spread + δ)/C and R/(C cos ψ), C = √(AA'); then the constant beside it."""
-        arc, inverse = arcs.arcs(a[4:], b[4:], rho, gap), a[9] * b[9]
+        arc, inverse = arcs.arcs(a[5:], b[5:], rho, gap), a[10] * b[10]
         odd = arc.psi * inverse, (arc.spread + arc.delta) * inverse
-        after, apart = parts.together(a[1:4], b[1:4], odd, (1.0, 0.0))
+        after, apart = parts.together(a[1:5], b[1:5], odd, (1.0, 0.0))
         return after, apart, a[1] * b[1] * (arc.product * inverse / arc.cosine)
 
     narrows = True
@@ -97,16 +114,28 @@ class NarrowErf(Formula):
         self.error = apart.error
 
     def rows(self, root: Tensor) -> list[Tensor]:
-        """As `Erf.rows`, then as `Apart.rows`."""
-        return [*self._whole.rows(root), *self._apart.rows(root * abs(self._whole.b))]
+        """`rows_beside` nothing."""
+        return self.rows_beside(root, root.detach() * 0.0)
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> list[Tensor]:
+        """As `Erf.rows_beside`, then as `Apart.rows`."""
+        scale = abs(self._whole.b)
+        return [
+            *self._whole.rows_beside(root, rest),
+            *self._apart.rows(root * scale, words(root, rest) * scale),
+        ]
+
+    def moment(self, root: Double) -> Double:
+        """As `Erf.moment`."""
+        return self._whole.moment(root)
 
     @staticmethod
     def pair(
         p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of erf ψ/C, w + δ/C and R/(C cos ψ), with w = 1 − ψ₁/C from `apart`."""
-        inverse, distance = a[9] * b[9], apart(a[10:], b[10:])
-        turn = arcs.turn(a[4:10], b[4:10], rho, gap, distance)
+        inverse, distance = a[10] * b[10], apart(a[12:], b[12:])
+        turn = arcs.turn(a[5:12], b[5:12], rho, gap, distance)
         return turn.psi * inverse, distance + turn.delta * inverse, turn.product * inverse * turn.inverse
 
 
@@ -119,14 +148,14 @@ class NarrowShiftedErf(NarrowErf):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of erf, then of the constant."""
         *odd, slope = NarrowErf.pair(p, a, b, rho, gap)
-        after, opened = parts.together(a[1:4], b[1:4], (odd[0], odd[1]), (1.0, 0.0))
+        after, opened = parts.together(a[1:5], b[1:5], (odd[0], odd[1]), (1.0, 0.0))
         return after, opened, a[1] * b[1] * slope
 
 
 @lru_cache(256)
 def _narrow(whole: Erf, least: float, most: float) -> Formula:
     def gap(x: Tensor, y: Tensor) -> Tensor:
-        a, b = [item[:, None] for item in arcs.rows(x)], arcs.rows(y)
+        a, b = [item[:, None] for item in arcs.rows(x, x * 0.0)], arcs.rows(y, y * 0.0)
         one = x.new_ones(len(x), len(y))
         return arcs.arcs(a, b, one, one * 0.0).spread * (a[5] * b[5])
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.double_functions import exponential
 from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from ntk_engine.activations.double_word import Double
 
 MOST = 1e150
 """Of b√q: its square is still a number, and e^{−b²q} has long been 0."""
@@ -58,10 +61,19 @@ class Exp(ClosedForm):
         """|b|."""
         return (abs(self.b),)
 
-    def rows(self, root: Tensor) -> tuple[Tensor, Tensor]:
-        """√E[σ²], infinite where it overflows, and √q."""
+    def rows(self, root: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`rows_beside` nothing."""
+        return self.rows_beside(root, root.detach() * 0.0)
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """√E[σ²], infinite where it overflows, and the words of √q."""
         scaled = root * self.b
-        return (scaled * scaled).exp() * abs(self.a), root.clamp_max(MOST / abs(self.b))
+        return (scaled * scaled).exp() * abs(self.a), *held(root, rest, MOST / abs(self.b))
+
+    def moment(self, root: Double) -> Double:
+        """|a| e^{b²q}."""
+        scaled = root * self.b
+        return exponential(scaled * scaled)[0] * abs(self.a)
 
     @staticmethod
     def pair(
@@ -72,7 +84,7 @@ class Exp(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`similarity`."""
-        return similarity(p[0], a[1], b[1], f.where(rho < 0.0, 2.0 - gap, gap))
+        return similarity(p[0], a[1:], b[1:], f.where(rho < 0.0, 2.0 - gap, gap))
 
     @classmethod
     def pair_nonnegative(
@@ -84,15 +96,20 @@ class Exp(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`similarity`."""
-        return similarity(p[0], a[1], b[1], gap)
+        return similarity(p[0], a[1:], b[1:], gap)
 
 
-def similarity(scale: float, a: Tensor, b: Tensor, below: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def held(root: Tensor, rest: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """The words of √q, or `most` where that is less."""
+    return root.clamp_max(most), rest.where(root <= most, 0.0)
+
+
+def similarity(scale: float, a: Sequence[Tensor], b: Sequence[Tensor], below: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """k = e^{−d²/2}, 1 − k and dk/dρ for d² = scale² ((√q − √q')² + 2√q√q'(1 − ρ)).
 
-    a, b: √q and √q'. below: 1 − ρ. Nothing in it cancels but √q − √q', which is exact where it does.
+    a, b: the words of √q and √q'. below: 1 − ρ. Nothing in it cancels but √q − √q', which is exact where it does.
     """
-    apart, product = (a - b) * scale, a * scale * (b * scale)
+    apart, product = ((a[0] - b[0]) + (a[1] - b[1])) * scale, a[0] * scale * (b[0] * scale)
     half = apart * apart * 0.5 + product * below
     after = f.exp(-half)
     return after, -f.expm1(-half), product * after

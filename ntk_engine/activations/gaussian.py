@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts
+from ntk_engine.activations.double_word import Double, settled, words
 from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
@@ -57,11 +58,20 @@ class Gaussian(ClosedForm):
         """2abz e^{bz²}."""
         return (z * z * self.b).exp() * z * (2.0 * self.a * self.b)
 
-    def rows(self, root: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """√E[σ²] = |a|√g, √X, g and c."""
-        x = (root * sqrt(-2.0 * self.b)).clamp_max(_MOST)
+    def rows(self, root: Tensor) -> tuple[Tensor, ...]:
+        """`rows_beside` nothing."""
+        return self.rows_beside(root, root.detach() * 0.0)
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
+        """√E[σ²] = |a|√g, √X, g and c, and what rounding takes from √X."""
+        scale = sqrt(-2.0 * self.b)
+        x, least = settled((root * scale).clamp_max(_MOST), (words(root, rest) * scale).clip(0.0, _MOST))
         g = x.new_ones(()).hypot(x * sqrt(2.0)).reciprocal()
-        return g.sqrt() * abs(self.a), x, g, x * (x * g)
+        return g.sqrt() * abs(self.a), x, g, x * (x * g), least
+
+    def moment(self, root: Double) -> Double:
+        """|a|/(1 + 2X)^¼."""
+        return Double.of(abs(self.a)) / (root * root * (-4.0 * self.b) + 1.0).root().root()
 
     @staticmethod
     def pair(
@@ -72,9 +82,9 @@ class Gaussian(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """1/√h, (h − 1)/(h + √h) and cc'ρ/h^{3/2}."""
-        (_, x_a, g_a, c_a), (_, x_b, g_b, c_b) = a, b
+        (_, x_a, g_a, c_a, least_a), (_, x_b, g_b, c_b, least_b) = a, b
         least = c_a * g_b + c_b * g_a + g_a * g_b
-        apart = (x_a - x_b) * g_a * ((x_a + x_b) * g_b)
+        apart = ((x_a - x_b) + (least_a - least_b)) * g_a * ((x_a + x_b) * g_b)
         above = apart * apart / (least + 1.0) + c_a * c_b * (gap * (2.0 - gap))
         h = 1.0 + above
         root = f.sqrt(h)

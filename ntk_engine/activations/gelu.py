@@ -56,7 +56,7 @@ class Gelu(ClosedForm):
     def rows(self, root: Tensor) -> tuple[Tensor, ...]:
         """√E[σ²], the shares of the two parts, √n, u and v of `_apart`, and the row's arcs."""
         x = (root * sqrt(0.5)).clamp_max(_MOST)
-        arc = arcs.rows(x)
+        arc = arcs.rows(x, x.detach() * 0.0)
         g, e, m = arc[2:5]
         u, v = g * (e + 1.0).sqrt(), g / (e + 1.0).sqrt()
         n = ((1.0 + m) * (1.0 + m) + u * u + v * v).sqrt()
@@ -73,9 +73,9 @@ class Gelu(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """ρ and 1 − |ρ| of z/2 and of h, mixed; h is even, and its ρ lies in [1/3, 1]."""
-        arc = arcs.arcs(a[7:], b[7:], rho, gap)
-        mixed, gg = arc.product * arc.product, a[9] * b[9]
-        inverse, unit = 1.0 / arc.cosine, 1.0 / (arc.product * (a[4] * b[4]))
+        arc = arcs.arcs(a[8:], b[8:], rho, gap)
+        mixed, gg = arc.product * arc.product, a[10] * b[10]
+        inverse, unit = 1.0 / arc.cosine, 1.0 / (arc.product * (a[5] * b[5]))
         short = arcs.shortfall(arc.delta * 0.5)
         sine, cosine = arc.delta * 0.5 * (1.0 - short), f.sqrt((1.0 + arc.cos_delta) * 0.5)
         steep = arc.cosine1 * arc.cosine1 + mixed * (sine * sine / (1.0 + cosine)) + arc.product * arc.cosine1 * sine
@@ -84,7 +84,7 @@ class Gelu(ClosedForm):
         last = last * (1.0 + inverse / arc.cosine1)
         turned = arc.delta * short + 2.0 * sine * steep + abs(arc.psi) * gap + last
         gap_even = (turned + _apart(a, b, arc, gg)) * unit
-        rho_next, gap_next = parts.together(a[1:4], b[1:4], (rho, gap), (1.0 - gap_even, gap_even))
+        rho_next, gap_next = parts.together(a[1:5], b[1:5], (rho, gap), (1.0 - gap_even, gap_even))
         inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + inverse * inverse)
         slope = (arc.psi + arc.product * rho * inverse * inside) * unit
         return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
@@ -105,17 +105,17 @@ class NarrowGelu(Formula):
 
     def rows(self, root: Tensor) -> list[Tensor]:
         """√E[σ²], the shares, p, g and 1/(p√n), then as `Apart.rows`."""
-        length, odd, even, tangent, n, _, _, _, p, g, *_ = self._whole.rows(root)
-        return [length, odd, even, tangent, p, g, (p * n).reciprocal(), *self._apart.rows(root)]
+        *shares, n, _, _, _, p, g, _, _, _, _ = self._whole.rows(root)
+        return [*shares, p, g, (p * n).reciprocal(), *self._apart.rows(root)]
 
     @staticmethod
     def pair(
         p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `Gelu.pair`, with one division and without what rows of different norm need there."""
-        product, gg, unit, inner = a[4] * b[4], a[5] * b[5], a[6] * b[6], 1.0 - gap
+        product, gg, unit, inner = a[5] * b[5], a[6] * b[6], a[7] * b[7], 1.0 - gap
         less = gap * (2.0 - gap)
-        rest, mixed = a[5] * a[5] + a[4] * b[5] * (a[4] * b[5]), product * product
+        rest, mixed = a[6] * a[6] + a[5] * b[6] * (a[5] * b[6]), product * product
         cosine1, cosine = f.sqrt(rest), f.sqrt(rest + mixed * less)
         cos_delta = cosine * cosine1 + mixed * inner
         half = f.sqrt((1.0 + cos_delta) * 0.5)
@@ -132,8 +132,8 @@ class NarrowGelu(Formula):
         )
         last = product * (gg * gg) * less * (over_middles * (1.0 + half)) * (1.0 + inverse * inverse1)
         turned = delta * short + 2.0 * sine * steep + abs(psi) * gap + last
-        gap_even = turned * unit + apart(a[7:], b[7:])
-        rho_next, gap_next = parts.together(a[1:4], b[1:4], (rho, gap), (1.0 - gap_even, gap_even))
+        gap_even = turned * unit + apart(a[8:], b[8:])
+        rho_next, gap_next = parts.together(a[1:5], b[1:5], (rho, gap), (1.0 - gap_even, gap_even))
         inside = cosine1 * cosine1 + gg * gg * (1.0 + inverse * inverse)
         slope = (psi + product * rho * inverse * inside) * unit
         return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
@@ -144,8 +144,8 @@ def _narrow(whole: Gelu, least: float, most: float) -> Formula:
     def gap(x: Tensor, y: Tensor) -> Tensor:
         a, b = [item[:, None] for item in whole.rows(x)], whole.rows(y)
         one = x.new_ones(len(x), len(y))
-        arc, gg = arcs.arcs(a[7:], b[7:], one, one * 0.0), a[9] * b[9]
-        return _apart(a, b, arc, gg) / (arc.product * (a[4] * b[4]))
+        arc, gg = arcs.arcs(a[8:], b[8:], one, one * 0.0), a[10] * b[10]
+        return _apart(a, b, arc, gg) / (arc.product * (a[5] * b[5]))
 
     found = on_range(least, most, gap)
     return whole if found is None else NarrowGelu(whole, found)
@@ -165,7 +165,7 @@ def _apart(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) 
     For large roots the first two are of order g (x/x' − 1)² each, and g³ (x/x' − 1)² together. There the same is done
     for R√(nn') − RN, whose first two terms are 2 sin² D (sin ω/(1 − cos ω) − sin 2C) + 2(Δ − sin Δ) with ω = C + ψ₁.
     """
-    (n_a, u_a, v_a, _, p_a, _, _, m_a, _), (n_b, u_b, v_b, _, p_b, _, _, m_b, _) = a[4:], b[4:]
+    (n_a, u_a, v_a, _, p_a, _, _, m_a, *_), (n_b, u_b, v_b, _, p_b, _, _, m_b, *_) = a[5:], b[5:]
     cosine, root, sine2 = arc.cosine1, u_a * u_b, arc.sin_d * arc.sin_d
     fall = 4.0 * arc.cos_c * arc.cos_c * sine2 / ((cosine + root) * (cosine * cosine + root * root))
     third = 2.0 * gg * gg * fall / (root * cosine)

@@ -2,7 +2,8 @@
 
 With (α, γ) a row's unit vector of the parts' deviations, ρ_σ = αα' ρ_odd + γγ' ρ_even. As for a bias (Section 4.1),
     1 ∓ ρ_σ = αα' (1 ∓ ρ_odd) + γγ' (1 ∓ ρ_even) + d,    d = ½|(α, γ) − (α', γ')|² = ½(1 + α)(1 + α')(t − t')²
-with the tangent t = γ/(1 + α) of half the vector's angle. No term is negative, and angles err by their last digits.
+with the tangent t = γ/(1 + α) of half the vector's angle, in two words. No term is negative, and angles err by their
+last digits.
 """
 
 from __future__ import annotations
@@ -10,21 +11,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntk_engine.activations import formulas as f
+from ntk_engine.activations.double_word import settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
+    from ntk_engine.activations.double_word import Double
 
-def shares(odd: Tensor, even: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """√(odd² + even²) of the deviations of a row's parts, then α, γ and t; α = 1 where both parts are 0."""
+
+def shares(odd: Tensor, even: Tensor, exact: tuple[Double, Double] | None = None) -> tuple[Tensor, ...]:
+    """√(odd² + even²) of the deviations of a row's parts, then α, γ and the words of t; α = 1 where both parts are 0.
+
+    exact: both deviations in two words; without, t has one.
+    """
     largest = odd.maximum(even)
     zero = largest <= 0.0
     scale = largest.masked_fill(zero, 1.0)
     odd, even = (odd / scale).masked_fill(zero, 1.0), even / scale
     length = (odd * odd + even * even).sqrt()
-    return largest * length, odd / length, even / length, even / (length + odd)
+    rounded = even / (length + odd)
+    tangent = (
+        (rounded, rounded.detach() * 0.0) if exact is None else settled(rounded, exact[1] / (sum_of(*exact) + exact[0]))
+    )
+    return largest * length, odd / length, even / length, *tangent
+
+
+def sum_of(odd: Double, even: Double) -> Double:
+    """√(odd² + even²)."""
+    return (odd * odd + even * even).root()
 
 
 def together(
@@ -32,10 +48,11 @@ def together(
 ) -> tuple[Tensor, Tensor]:
     """ρ_σ and 1 − |ρ_σ|.
 
-    a, b: α, γ and t of both sides. odd, even: ρ of the part and 1 − |ρ|; that of the even part is not negative.
+    a, b: α, γ and the words of t of both sides. odd, even: ρ of the part and 1 − |ρ|; that of the even part is not
+    negative.
     """
     rho, gap = odd
-    share, other, tangent = a[0] * b[0], a[1] * b[1], a[2] - b[2]
+    share, other, tangent = a[0] * b[0], a[1] * b[1], (a[2] - b[2]) + (a[3] - b[3])
     apart = tangent * tangent * ((1.0 + a[0]) * (1.0 + b[0])) * 0.5
     opposite = rho < 0.0
     below = share * f.where(opposite, 2.0 - gap, gap) + other * even[1] + apart

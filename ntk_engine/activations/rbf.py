@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts
-from ntk_engine.activations.exponential import MOST, similarity
+from ntk_engine.activations.exponential import MOST, held, similarity
 from ntk_engine.activations.parameters import number
 
 if TYPE_CHECKING:
@@ -54,9 +54,13 @@ class Rbf(ClosedForm):
         """2√γ cos(√(2γ) z + π/4)."""
         return (z * self.parameters[0] + pi / 4).cos() * (2.0 * sqrt(self.gamma))
 
-    def rows(self, root: Tensor) -> tuple[Tensor, Tensor]:
-        """√E[σ²] = 1, and √q."""
-        return root.new_ones(root.shape) + root * 0.0, root.clamp_max(MOST / self.parameters[0])
+    def rows(self, root: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`rows_beside` nothing."""
+        return self.rows_beside(root, root.detach() * 0.0)
+
+    def rows_beside(self, root: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """√E[σ²] = 1, and the words of √q."""
+        return root.new_ones(root.shape) + root * 0.0, *held(root, rest, MOST / self.parameters[0])
 
     @staticmethod
     def pair(
@@ -67,7 +71,7 @@ class Rbf(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`similarity`."""
-        return similarity(p[0], a[1], b[1], f.where(rho < 0.0, 2.0 - gap, gap))
+        return similarity(p[0], a[1:], b[1:], f.where(rho < 0.0, 2.0 - gap, gap))
 
     @classmethod
     def pair_nonnegative(
@@ -79,4 +83,4 @@ class Rbf(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`similarity`."""
-        return similarity(p[0], a[1], b[1], gap)
+        return similarity(p[0], a[1:], b[1:], gap)

@@ -8,11 +8,18 @@ whose terms do not cancel. Concatenated branches are summed with their shares of
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from ntk_engine.activations.double_functions import ldexp
+from ntk_engine.activations.double_word import root_of, settled, words
 from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.roots import OF_ANY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +27,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@OF_ANY_SIZE
 def sum_rows(roots: Tensor, shares: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """√(Σ s_i q_i) of rows with roots √q_i (branches×n), and their α_i (branches×n)."""
+    """√(Σ s_i q_i) of rows with roots √q_i (branches×2×n), and their α_i (branches×2×n), all in two words."""
+    length, parts = _sum_rows(roots[:, 0], shares)
+    exact = [words(*root) * root_of(Fraction(share)) for root, share in zip(roots, shares, strict=True)]
+    _, power = np.frexp(np.maximum.reduce([root.high for root in exact]))
+    exact = [ldexp(root, -power) for root in exact]
+    total = reduce(add, (root * root for root in exact)).root()
+    settled_parts = [torch.stack(settled(*both)) for both in zip(parts, (root / total for root in exact), strict=True)]
+    return torch.stack(settled(length, ldexp(total, power))), torch.stack(settled_parts)
+
+
+def _sum_rows(roots: Tensor, shares: Sequence[float]) -> tuple[Tensor, Tensor]:
     scaled = roots * torch.tensor(shares, dtype=roots.dtype, device=roots.device).sqrt()[:, None]
     # The largest branch is taken out first: squares of extreme norms are not numbers.
     largest = scaled.amax(dim=0)
@@ -30,11 +48,11 @@ def sum_rows(roots: Tensor, shares: Sequence[float]) -> tuple[Tensor, Tensor]:
     return length * largest, relative / torch.where(length > 0, length, torch.ones_like(length))
 
 
-def sum_pairs(branches: Sequence[Pairs], a: Sequence[Tensor], b: Sequence[Tensor]) -> Pairs:
-    """The pairs of a sum, given the α_i of both sides, one tensor a branch."""
+def sum_pairs(branches: Sequence[Pairs], a: Sequence[Sequence[Tensor]], b: Sequence[Sequence[Tensor]]) -> Pairs:
+    """The pairs of a sum, given the words of the α_i of both sides, two tensors a branch."""
     rho = tau = below = above = torch.zeros_like(branches[0].rho)
     for branch, x, y in zip(branches, a, b, strict=True):
-        share, spread = x * y, 0.5 * (x - y).square()
+        share, spread = x[0] * y[0], 0.5 * ((x[0] - y[0]) + (x[1] - y[1])).square()
         negative = branch.rho < 0.0
         below = below + share * torch.where(negative, 1.0 - branch.rho, branch.gap) + spread
         above = above + share * torch.where(negative, branch.gap, 1.0 + branch.rho) + spread

@@ -160,8 +160,8 @@ def _(layer: Parallel, way: Way) -> None:
         summed = layer.combine == "sum"
         weights = [1] * len(ends) if summed else shares([end.width for end in ends], layer.weights)
         make = partial(_sum, [weight if summed else weight / sum(weights) for weight in weights])
-        a = way.a.lay(way.a.join([end.a for end in ends], layer, make)).unbind()
-        b = way.b.lay(way.b.join([end.b for end in ends], layer, make)).unbind()
+        a = [part.unbind() for part in way.a.lay(way.a.join([end.a for end in ends], layer, make)).unbind()]
+        b = [part.unbind() for part in way.b.lay(way.b.join([end.b for end in ends], layer, make)).unbind()]
         way.pairs = joining.sum_pairs(pairs, a, b)
     way.signed = any(end.signed for end in ends)
     widths = {end.width for end in ends}
@@ -177,8 +177,8 @@ def _product(found: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
-    length, parts = joining.sum_rows(found[:, 0], weights)
-    return parts, torch.stack([length, length.detach() * 0.0])
+    length, parts = joining.sum_rows(found, weights)
+    return parts, length
 
 
 def _dense(way: Way, sigma_w: float, beta: float) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 import torch
 
-from ntk_engine.activations.double_word import Double
+from ntk_engine.activations.double_functions import ldexp
+from ntk_engine.activations.double_word import Double, settled, words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ Make = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 Number = Union[float, "Tensor"]
 Biased = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 # Where squares of roots are no numbers, neither is what is computed in two words: see `settled`.
-_OF_ANY_SIZE = np.errstate(all="ignore")
+OF_ANY_SIZE = np.errstate(all="ignore")
 
 
 def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
@@ -43,25 +44,24 @@ def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]
         return biased.masked_fill(nothing, 0.0), brings
     if beta == 0.0:
         zero = root * 0.0
-        return settled(root, exact), (zero + 1.0, zero, zero, zero)
+        return torch.stack(settled(root, exact)), (zero + 1.0, zero, zero, zero)
     return _add_bias(root, exact, beta)
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
     biased = (root * 0.0 + beta).hypot(root)
     # In units of a power of two: squares neither overflow, nor underflow where they matter.
     _, power = np.frexp(np.maximum(exact.high, _value(beta)))
-    before = Double(np.ldexp(exact.high, -power), np.ldexp(exact.low, -power))
+    before = ldexp(exact, -power)
     bias = Double.of(np.ldexp(_value(beta), -power))
     after = (before * before + bias * bias).root()
     tangent = bias / (after + before)
-    after = Double(np.ldexp(after.high, power), np.ldexp(after.low, power))
     t = settled(beta / (biased + root), tangent)
-    return settled(biased, after), (root / biased, beta / biased, t[0], t[1])
+    return torch.stack(settled(biased, ldexp(after, power))), (root / biased, beta / biased, *t)
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, roots: Tensor) -> tuple[Tensor, Tensor]:
     """What rows bring to so many layers (layers×width×n), activation then dense, and their roots after them."""
     brings = []
@@ -72,43 +72,31 @@ def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, roots
     return torch.stack(brings), roots
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def through_dense(sigma_w: Number, beta: Number, roots: Tensor) -> tuple[Tensor, Biased]:
     """The roots after a dense layer alone, and what it takes of the rows."""
-    return add_bias(roots[0] * sigma_w, words(roots) * _value(sigma_w), beta)
+    return add_bias(roots[0] * sigma_w, words(*roots) * _value(sigma_w), beta)
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def through_activation(dual: Dual, roots: Tensor) -> tuple[list[Tensor], Double]:
     """What rows bring to an activation, and √E[σ²] in two words."""
     of_dual = list(dual.rows_beside(*roots))
-    moment = dual.moment(words(roots))
-    return of_dual, moment or words(torch.stack([of_dual[0], of_dual[0] * 0.0]))
+    moment = dual.moment(words(*roots))
+    return of_dual, moment or words(of_dual[0], of_dual[0] * 0.0)
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def scaled(factor: Double, roots: Tensor) -> Tensor:
     """Roots times a number."""
-    return settled(roots[0] * factor.high, words(roots) * factor)
+    return torch.stack(settled(roots[0] * factor.high, words(*roots) * factor))
 
 
-@_OF_ANY_SIZE
+@OF_ANY_SIZE
 def multiplied(found: Tensor) -> Tensor:
     """Products of the roots of branches (branches×2×n)."""
-    return settled(found[:, 0].prod(dim=0), reduce(mul, map(words, found)))
-
-
-def words(roots: Tensor) -> Double:
-    """Roots (2×n) as numbers without derivatives."""
-    return Double(*roots.detach().cpu().numpy())
+    return torch.stack(settled(found[:, 0].prod(dim=0), reduce(mul, (words(*roots) for roots in found))))
 
 
 def _value(number: Number) -> float:
     return number.item() if isinstance(number, torch.Tensor) else number
-
-
-def settled(root: Tensor, exact: Double) -> Tensor:
-    """The exact roots (2×n) with the derivatives of rounded ones; those where squares are no numbers."""
-    high, low = (torch.as_tensor(word, device=root.device) for word in (exact.high, exact.low))
-    known = high.isfinite() & low.isfinite()
-    return torch.stack([root + (high - root.detach()).where(known, 0.0), low.where(known, 0.0)])

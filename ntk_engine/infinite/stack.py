@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ntk_engine.activations.base import ClosedForm
+from ntk_engine.activations.double_word import settled
 from ntk_engine.infinite import codes, recursion, roots
 from ntk_engine.infinite.recursion import Pairs
 
@@ -67,7 +68,7 @@ def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pa
 
     def make(before: Tensor) -> tuple[Tensor, Tensor]:
         brings, exact = roots.through_activation(dual, before)
-        return torch.stack(brings), roots.settled(brings[0], exact)
+        return torch.stack(brings), torch.stack(settled(brings[0], exact))
 
     rows_a, rows_b = (side.lay(side.advance(dual, make)).unbind() for side in (a, b))
     after = dual.correlate(rows_a, rows_b, pairs.rho, pairs.gap)

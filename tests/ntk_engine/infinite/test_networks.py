@@ -2,13 +2,20 @@
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
+from mpmath import mpf
 
 from ntk_engine import infinite
+from ntk_engine.activations.base import Activation
+from ntk_engine.activations.erf import Erf
+from ntk_engine.activations.step import Step
 from ntk_engine.architecture import mlp, parse
 from ntk_engine.compiled import library
+from tests.ntk_engine.activations.printed import printed
+from tests.ntk_engine.infinite.pairs import at_norm, stacked
 from tests.ntk_engine.layers.readings import kernels
 
 NETWORKS: dict[str, list[Any]] = {
@@ -119,3 +126,23 @@ def test_an_mlp_is_the_list_of_its_layers(device: str) -> None:
     x = torch.from_numpy(inputs()).to(device)
     written = ["dense", "erf", "dense", "erf", "dense"]
     assert torch.equal(infinite.kernel(parse(written), x).ntk, infinite.kernel(mlp(3, "erf"), x).ntk)
+
+
+def test_near_duplicates_of_other_norms_keep_their_digits_where_branches_meet(device: str) -> None:
+    """Steps turn an angle φ into √φ, and magnify what rounding has done to it."""
+    residual, steps, bias = {"type": "residual", "layers": ["erf", "dense"]}, ["step", "dense"], mpf(0.1) ** 2
+    arch = parse(["dense", residual, residual, *steps * 4])
+    pairs = [pair for norm in (1e-3, 1.0) for pair in at_norm(norm) if pair[0].startswith("angle")]
+    k = infinite.kernel(arch, *(side.to(device) for side in stacked(pairs, torch.float64, "cpu")))
+    for found, (name, x, y) in zip(k.nngp.diagonal().tolist(), pairs, strict=True):
+        with mpmath.workdps(50):
+            sums = [mpmath.fdot(map(mpf, a), map(mpf, b)) / 5 + bias for a, b in ((x, x), (y, y), (x, y))]
+            for _ in range(2):
+                sums = [s + added for s, added in zip(sums, _through(Erf(), bias, *sums), strict=True)]
+            for _ in range(4):
+                sums = _through(Step(), bias, *sums)
+            assert found == pytest.approx(float(sums[2]), rel=1e-12, abs=0), name
+
+
+def _through(activation: Activation, bias: mpf, q: mpf, p: mpf, s: mpf) -> list[mpf]:
+    return [printed(activation)(*three) + bias for three in ((q, q, q), (p, p, p), (q, p, s))]

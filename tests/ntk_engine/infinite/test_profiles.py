@@ -58,7 +58,7 @@ def test_a_table_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_tabulated(arch, x)
     k = infinite.kernel(arch, x)
     for i, j in ((0, 1), (0, 2), (0, 3), (0, 4), (5, 6), (7, 7)):
-        sigma, theta, scale, theta_scale, _ = layers("erf", 12, 0.1, 1.5, x[i].tolist(), x[j].tolist())[-1]
+        sigma, theta, scale, theta_scale = layers("erf", 12, 0.1, 1.5, x[i].tolist(), x[j].tolist())[-1]
         assert abs(k.nngp[i, j].item() - sigma) <= 1e-12 * scale
         assert abs(k.ntk[i, j].item() - theta) <= 1e-12 * theta_scale
 

@@ -78,8 +78,9 @@ def test_threads_change_nothing(arch: Mlp, threads: int, device: str) -> None:
 def test_the_diagonal_is_that_of_the_matrix(arch: Mlp, device: str) -> None:
     x = inputs(device=device)
     k, diagonal = infinite.kernel(arch, x), infinite.diagonal(arch, x)
-    torch.testing.assert_close(k.ntk.diagonal(), diagonal.ntk, rtol=4 * EPS, atol=0)
-    torch.testing.assert_close(k.nngp.diagonal(), diagonal.nngp, rtol=4 * EPS, atol=0)
+    # Compiled and not: two computations, and a rounding for each of four layers.
+    torch.testing.assert_close(k.ntk.diagonal(), diagonal.ntk, rtol=8 * EPS, atol=0)
+    torch.testing.assert_close(k.nngp.diagonal(), diagonal.nngp, rtol=8 * EPS, atol=0)
 
 
 def test_equal_rows_have_equal_kernels_and_correlation_one(arch: Mlp, device: str) -> None:

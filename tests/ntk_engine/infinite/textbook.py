@@ -28,8 +28,6 @@ class Layer(NamedTuple):
     """√(Σ^ℓ(x,x) Σ^ℓ(y,y))."""
     theta_scale: mpf
     """√(Θ^ℓ(x,x) Θ^ℓ(y,y))."""
-    growth: mpf
-    """By how much the layers before have magnified a small angle between rows like these, where that is more than 1."""
 
 
 def layers(
@@ -50,9 +48,8 @@ def _layers(
     of_x, of_y = (_row(activation, depth, beta, sigma_w, row, precision) for row in (x, y))
     sigma = theta = gain * mpmath.fdot(map(mpf, x), map(mpf, y)) / len(x) + bias
     result = []
-    for (q, theta_x, growth_x), (p, theta_y, growth_y) in zip(of_x, of_y, strict=True):
-        growth = mpmath.sqrt(growth_x * growth_y)
-        result.append(Layer(sigma, theta, mpmath.sqrt(q * p), mpmath.sqrt(theta_x * theta_y), growth))
+    for (q, theta_x), (p, theta_y) in zip(of_x, of_y, strict=True):
+        result.append(Layer(sigma, theta, mpmath.sqrt(q * p), mpmath.sqrt(theta_x * theta_y)))
         if len(result) < depth:
             value, slope = dual(q, p, sigma)
             sigma = gain * value + bias
@@ -63,16 +60,14 @@ def _layers(
 @cache
 def _row(
     activation: AnyActivation, depth: int, beta: float, sigma_w: float, x: Row, precision: int
-) -> list[tuple[mpf, mpf, mpf]]:
-    """Σ^ℓ(x, x), Θ^ℓ(x, x) and the growth of a small angle: squared, by dρ^{ℓ+1}/dρ^ℓ at ρ = 1 from layer to layer."""
+) -> list[tuple[mpf, mpf]]:
+    """Σ^ℓ(x, x) and Θ^ℓ(x, x)."""
     dual, bias, gain = both(activation), mpf(beta) ** 2, mpf(sigma_w) ** 2
     sigma = theta = gain * mpmath.fdot(map(mpf, x), map(mpf, x)) / len(x) + bias
-    growth = mpf(1)
-    result = [(sigma, theta, growth)]
+    result = [(sigma, theta)]
     for _ in range(depth - 1):
-        before, (value, slope) = sigma, dual(sigma, sigma, sigma)
+        value, slope = dual(sigma, sigma, sigma)
         sigma = gain * value + bias
         theta = theta * gain * slope + sigma
-        growth *= max(mpf(1), mpmath.sqrt(gain * slope * before / sigma)) if sigma else 1
-        result.append((sigma, theta, growth))
+        result.append((sigma, theta))
     return result
