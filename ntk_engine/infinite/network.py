@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, singledispatch
 from itertools import groupby
-from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -21,7 +20,7 @@ from ntk_engine.infinite.recursion import Pairs, add_bias
 from ntk_engine.infinite.stack import activate, dense, stack
 from ntk_engine.infinite.tiles import Tile
 from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
-from ntk_engine.layers.joining import shares
+from ntk_engine.layers.joining import shares, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +48,8 @@ class Way:
     """Which of the pairs are an input with itself: dropout's masks are then the same."""
     signed: bool = True
     """Whether ρ may be negative."""
+    held: bool = False
+    """Whether a root may stand for 0: see `roots.held`."""
 
     @property
     def pairs(self) -> Pairs:
@@ -79,6 +80,7 @@ def run(arch: Architecture, way: Way) -> Way:
 def _run(layers: Sequence[Layer], way: Way) -> Way:
     for layer, following, count in _groups(layers):
         if isinstance(layer, Nonlinearity) and following is not None:
+            _release(way, layer.activation)
             _stack(way, layer.activation, following.sigma_w, following.beta, count)
             way.width = following.width
         else:
@@ -116,13 +118,19 @@ def _(layer: Dense, way: Way) -> None:
 
 @through.register(Nonlinearity)
 def _(layer: Nonlinearity, way: Way) -> None:
+    _release(way, layer.activation)
     way.pairs, way.signed = activate(layer.activation, way.pairs, way.a, way.b)
 
 
 @through.register(LayerNorm)
 def _(layer: LayerNorm, way: Way) -> None:
-    # A root of 1, with nothing beside it, or 0.
-    way.rows(layer, lambda root: (root, torch.stack([(root[0] > 0.0).to(root.dtype), root[1] * 0.0])))
+    held, way.held = way.held, False
+
+    def make(before: Tensor) -> tuple[Tensor, Tensor]:
+        root = roots.released(before) if held else before
+        return before, torch.stack([(root[0] > 0.0).to(root.dtype), root[1] * 0.0])
+
+    way.rows(layer, make)
 
 
 @through.register(Scale)
@@ -163,9 +171,8 @@ def _(layer: Parallel, way: Way) -> None:
         a = [part.unbind() for part in way.a.lay(way.a.join([end.a for end in ends], layer, make)).unbind()]
         b = [part.unbind() for part in way.b.lay(way.b.join([end.b for end in ends], layer, make)).unbind()]
         way.pairs = joining.sum_pairs(pairs, a, b)
-    way.signed = any(end.signed for end in ends)
-    widths = {end.width for end in ends}
-    way.width = widths.pop() if len(widths) == 1 and layer.combine != "concatenate" else None
+    way.signed, way.held = any(end.signed for end in ends), any(end.held for end in ends)
+    way.width = width([end.width for end in ends], layer.combine)
 
 
 def _times(factor: Double, before: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,6 +188,13 @@ def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
     return parts, length
 
 
+def _release(way: Way, activation: Activation) -> None:
+    """Of rows of zeros, what came before counts no more where σ'(0) = 0, as it is at a kink or jump."""
+    if way.held and not activation.derivative(torch.zeros(1, dtype=torch.float64)).any():
+        way.rows(("released", activation), lambda before: (before, roots.released(before)))
+        way.held = False
+
+
 def _dense(way: Way, sigma_w: float, beta: float) -> None:
     dense(sigma_w, beta, way.tile, way.a, way.b, signed=way.signed)
 
@@ -193,17 +207,21 @@ def _standard(way: Way, layer: Dense) -> None:
     """Weights N(0, σ_w²/n) and biases N(0, β²) themselves: Θ ← σ_w² Θ + n Σ_in + 1, n the width before.
 
     Sohl-Dickstein, Novak, Schoenholz, Lee, On the infinite width limit of neural networks with a standard
-    parameterization, 2020.
+    parameterization, 2020. The 1 is there without a bias, too, whose deviation is then 0.
     """
     assert way.width is not None, "the architecture has checked that the width is known"
     fan_in = way.width / layer.sigma_w**2
 
     def make(before: Tensor) -> tuple[Tensor, Tensor]:
         after, biased = roots.through_dense(layer.sigma_w, layer.beta, before)
-        return torch.stack([*biased, 1.0 / after[0].masked_fill(after[0] <= 0.0, inf)]), after
+        after = roots.held(after)
+        # What comes before a root of 0 has no share in Θ.
+        return torch.stack([*biased, 1.0 / after[0], (before[0] > 0.0).to(after.dtype)]), after
+
+    way.held = True
 
     a, b = (rows.unbind() for rows in way.rows(layer, make))
     before = way.pairs
     rho, gap = add_bias(a, b, before.rho, before.gap)
-    own = a[0] * b[0] * (before.tau + fan_in * before.rho) + a[4] * b[4]
+    own = a[0] * b[0] * (before.tau * (a[5] * b[5]) + fan_in * before.rho) + a[4] * b[4]
     way.pairs = Pairs(rho, gap, own)

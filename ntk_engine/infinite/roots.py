@@ -32,6 +32,20 @@ Biased = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 OF_ANY_SIZE = np.errstate(all="ignore")
 
 
+# The root that stands for 0 after a standard layer without a bias, whose Θ is 1 there; below `_NOTHING` it is one.
+_ZERO, _NOTHING = 2.0**-480, 2.0**-400
+
+
+def held(roots: Tensor) -> Tensor:
+    """Roots (2×n) with `_ZERO` for 0, so that Θ in units of them is a number."""
+    return torch.stack([roots[0].masked_fill(roots[0] == 0.0, _ZERO), roots[1]])
+
+
+def released(roots: Tensor) -> Tensor:
+    """Roots (2×n) with 0 for `_ZERO`."""
+    return roots.masked_fill(roots[0] <= _NOTHING, 0.0)
+
+
 def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
     """√q = √(a + β²) of rows whose roots before the bias are √a, and their α, γ and t in two words (see `recursion`).
 

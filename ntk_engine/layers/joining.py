@@ -49,7 +49,7 @@ def join(combine: Combine, before: Signal, ends: Sequence[Signal], places: Seque
         own=before.own or all(end.own for end in ends),
         dropped=any(end.dropped for end in ends),
         mixed=combine == "concatenate" or any(end.mixed for end in ends),
-        width=_width(combine, [end.width for end in ends]),
+        width=width([end.width for end in ends], combine),
     )
 
 
@@ -61,20 +61,21 @@ def shares(widths: Sequence[int | None], weights: Sequence[int] | None = None) -
     return tuple(share // divisor for share in given)
 
 
-def _law(combine: Combine, laws: list[Law]) -> Law:
-    if combine == "sum":
-        return min(laws)
-    # A product is not Gaussian, and has mean zero where one independent factor has.
-    return min(Law.CENTRED, max(laws) if combine == "product" else min(laws))
-
-
-def _width(combine: Combine, widths: list[int | None]) -> int | None:
+def width(widths: Sequence[int | None], combine: Combine) -> int | None:
+    """The neurons where branches of these widths meet, where they are known."""
     known = [width for width in widths if width is not None]
     if combine != "concatenate":
         return max(known, default=None)  # they are equal
     if SOME_WIDTH in known:
         return SOME_WIDTH
     return sum(known) if len(known) == len(widths) else None
+
+
+def _law(combine: Combine, laws: list[Law]) -> Law:
+    if combine == "sum":
+        return min(laws)
+    # A product is not Gaussian, and has mean zero where one independent factor has.
+    return min(Law.CENTRED, max(laws) if combine == "product" else min(laws))
 
 
 def _look(combine: Combine, ends: Sequence[Signal], places: Sequence[Faults]) -> None:

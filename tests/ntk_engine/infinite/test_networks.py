@@ -8,7 +8,7 @@ import pytest
 import torch
 from mpmath import mpf
 
-from ntk_engine import infinite
+from ntk_engine import finite, infinite
 from ntk_engine.activations.base import Activation
 from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.step import Step
@@ -146,3 +146,37 @@ def test_near_duplicates_of_other_norms_keep_their_digits_where_branches_meet(de
 
 def _through(activation: Activation, bias: mpf, q: mpf, p: mpf, s: mpf) -> list[mpf]:
     return [printed(activation)(*three) + bias for three in ((q, q, q), (p, p, p), (q, p, s))]
+
+
+def test_a_standard_layer_knows_the_width_of_branches_side_by_side(device: str) -> None:
+    first, last = {"type": "dense", "width": 5}, {"type": "dense", "parametrization": "standard"}
+    sides = [["relu", {"type": "dense", "width": 3}], ["relu", {"type": "dense", "width": 4, "beta": 2.0}]]
+    network = ["dense", {"type": "parallel", "branches": sides, "combine": "concatenate"}, last]
+    x = inputs()
+    found = infinite.kernel(parse(network), torch.from_numpy(x).to(device)).ntk.cpu().numpy()
+    before = kernels(network[:2], x)
+    np.testing.assert_allclose(found, before.ntk + 7 * before.nngp + 1.0, rtol=1e-12)
+    # A sum is as wide as its branches, of which one may say so.
+    sides = [["relu", first], ["relu", "dense"]]
+    network = ["dense", {"type": "parallel", "branches": sides}, last]
+    found = infinite.kernel(parse(network), torch.from_numpy(x).to(device)).ntk.cpu().numpy()
+    before = kernels(network[:2], x)
+    np.testing.assert_allclose(found, before.ntk + 5 * before.nngp + 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "abs", "step", "sign", "erf", "layer_norm", "softsign", "gelu"])
+def test_standard_layers_without_a_bias_have_its_derivative(activation: str, device: str) -> None:
+    """As finite networks have it, whose outputs for a row of zeros are 0, and σ'(0) a factor of what came before."""
+    layer = {"type": "dense", "parametrization": "standard", "beta": 0.0}
+    one, two = parse([layer]), parse([{**layer, "width": 400}, activation, {**layer, "sigma_w": 2.0}])
+    x = torch.cat([torch.from_numpy(inputs()[:3]), torch.zeros(2, 6, dtype=torch.float64)])
+    # Three deviations of a mean over 400 neurons.
+    for arch, error in ((one, 1e-14), (two, 0.15)):
+        k = infinite.kernel(arch, x.to(device))
+        params = finite.init(arch, 6, 30, seed=0)
+        exact = finite.kernel(arch, params, x)
+        np.testing.assert_allclose(k.ntk[3:].cpu(), exact.ntk[3:], rtol=error)
+        np.testing.assert_allclose(k.nngp[3:].cpu(), 0.0, atol=1e-100)
+        np.testing.assert_allclose(
+            infinite.diagonal(arch, x.to(device)).ntk[3:].cpu(), exact.ntk.diagonal()[3:], rtol=error
+        )
