@@ -181,4 +181,6 @@ def _outer_edges(activation: Numeric, roots: Tensor, share: Tensor, spread: Tens
         centers = kink / (roots * share[:, None])
         at = (centers[..., None] + graded[:, None, :]).flatten(1)
         edges += [at, -at]
-    return torch.cat(edges, -1).clamp(-rule.reach, rule.reach).sort(-1).values
+    ordered = torch.cat(edges, -1).clamp(-rule.reach, rule.reach).sort(-1).values
+    # Symmetric in derivatives, too: of equal edges, sorting does not take the mirror images to each other.
+    return 0.5 * (ordered - ordered.flip(-1))

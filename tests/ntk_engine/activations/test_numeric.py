@@ -13,10 +13,12 @@ from mpmath import mpf
 from ntk_engine.activations import expectations as choice
 from ntk_engine.activations.abrelu import Abs, LeakyRelu
 from ntk_engine.activations.base import Activation, Dual
+from ntk_engine.activations.correlation import _outer_edges
 from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.exponential import Exp
 from ntk_engine.activations.gelu import Gelu
 from ntk_engine.activations.numeric import Numeric
+from ntk_engine.activations.quadrature import Rule
 from ntk_engine.activations.rectified_power import RectifiedPower
 from ntk_engine.activations.rectifiers import Elu, Silu
 from ntk_engine.activations.series import Series
@@ -240,3 +242,18 @@ def test_a_wrong_derivative_is_noticed(sigma: Numeric) -> None:
     some = [Pair(1.0, 1.0, 1.0, 0.3)] * MANY
     with pytest.raises(ArithmeticError, match="certain to"):
         exact.computed(sigma.dual(1.0, 1.0), some)
+
+
+def test_edges_of_panels_are_symmetric_in_derivatives_too() -> None:
+    """Rows of one norm have equal edges, which sorting may take in any order."""
+    one, rule = torch.ones(1, dtype=torch.float64), Rule(9.0)
+    share, spread = one * 0.8, one * 0.6
+
+    def edges(roots: torch.Tensor) -> torch.Tensor:
+        return _outer_edges(HardTanh(), roots, share, spread, rule)
+
+    roots = torch.full((1, 3), 1.7, dtype=torch.float64)
+    slope = torch.autograd.functional.jacobian(edges, roots)
+    assert torch.equal(edges(roots), -edges(roots).flip(-1))
+    assert bool(slope.any())
+    assert torch.equal(slope, -slope.flip(1))
