@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, singledispatch
 from itertools import groupby
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -67,14 +68,24 @@ class Way:
 
 def run(arch: Architecture, way: Way) -> Way:
     """Carry a tile through a network."""
-    if isinstance(arch, Mlp):
-        _dense(way, arch.sigma_w, arch.beta)
-        _stack(way, arch.activation, arch.sigma_w, arch.beta, arch.depth - 1)
-        return way
-    plain = simplified(arch, finite=False)
+    plain = arch if isinstance(arch, Mlp) else simplified(arch, finite=False)
     if isinstance(plain, Mlp):
-        return run(plain, way)
-    return _run(plain.layers, way)
+        _dense(way, plain.sigma_w, plain.beta)
+        _stack(way, plain.activation, plain.sigma_w, plain.beta, plain.depth - 1)
+    else:
+        _run(plain.layers, way)
+    _end(way)
+    return way
+
+
+def _end(way: Way) -> None:
+    """Kernels with a row that has overflowed are infinite, but those of a row of zeros with it are 0."""
+    if max(side.range()[1] for side in (way.a, way.b)) < inf:
+        return
+    x, y = way.rows("end", lambda before: (before[0], roots.finite(before)))
+    endless = ((x == inf) & (y > 0.0)) | ((y == inf) & (x > 0.0))
+    rho, gap, tau = way.pairs
+    way.pairs = Pairs(torch.where(endless, rho * inf, rho), gap, torch.where(endless, tau * inf, tau))
 
 
 def _run(layers: Sequence[Layer], way: Way) -> Way:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from math import inf
 from operator import mul
 from typing import TYPE_CHECKING, Union
 
@@ -36,6 +37,10 @@ OF_ANY_SIZE = np.errstate(all="ignore")
 _ZERO, _NOTHING = 2.0**-480, 2.0**-400
 
 
+# The root that stands for one that has overflowed, and what is less than an unbounded activation makes of it.
+_MOST, _BOUNDED = 2.0**1000, 2.0**800
+
+
 def held(roots: Tensor) -> Tensor:
     """Roots (2×n) with `_ZERO` for 0, so that Θ in units of them is a number."""
     return torch.stack([roots[0].masked_fill(roots[0] == 0.0, _ZERO), roots[1]])
@@ -44,6 +49,11 @@ def held(roots: Tensor) -> Tensor:
 def released(roots: Tensor) -> Tensor:
     """Roots (2×n) with 0 for `_ZERO`."""
     return roots.masked_fill(roots[0] <= _NOTHING, 0.0)
+
+
+def finite(roots: Tensor) -> Tensor:
+    """Roots (2×n) with the largest power of two for what has overflowed."""
+    return roots.masked_fill(roots[0] == inf, 2.0**1023)
 
 
 def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
@@ -57,7 +67,7 @@ def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]
         biased, brings = _add_bias(root.masked_fill(nothing, 1.0), exact, beta)
         return biased.masked_fill(nothing, 0.0), brings
     if beta == 0.0:
-        zero = root * 0.0
+        zero = torch.zeros_like(root)
         return torch.stack(settled(root, exact)), (zero + 1.0, zero, zero, zero)
     return _add_bias(root, exact, beta)
 
@@ -72,7 +82,11 @@ def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased
     after = (before * before + bias * bias).root()
     tangent = bias / (after + before)
     t = settled(beta / (biased + root), tangent)
-    return torch.stack(settled(biased, ldexp(after, power))), (root / biased, beta / biased, *t)
+    return torch.stack(settled(biased, ldexp(after, power))), (
+        (root / biased).where(root < inf, 1.0),
+        beta / biased,
+        *t,
+    )
 
 
 @OF_ANY_SIZE
@@ -95,9 +109,13 @@ def through_dense(sigma_w: Number, beta: Number, roots: Tensor) -> tuple[Tensor,
 @OF_ANY_SIZE
 def through_activation(dual: Dual, roots: Tensor) -> tuple[list[Tensor], Double]:
     """What rows bring to an activation, and √E[σ²] in two words."""
+    endless = roots[0] == inf
+    roots = roots.masked_fill(endless, _MOST)
     of_dual = list(dual.rows_beside(*roots))
-    moment = dual.moment(words(*roots))
-    return of_dual, moment or words(of_dual[0], of_dual[0] * 0.0)
+    # What overflowed stays infinite, unless the activation is bounded.
+    of_dual[0] = of_dual[0].masked_fill(endless & (of_dual[0] > _BOUNDED), inf)
+    moment = dual.moment(words(*roots)) or words(of_dual[0], of_dual[0] * 0.0)
+    return of_dual, Double(np.where(of_dual[0].detach().isinf().cpu(), inf, moment.high), moment.low)
 
 
 @OF_ANY_SIZE

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntk_engine import infinite
+from ntk_engine.activations import parse
 from ntk_engine.architecture import mlp
 from tests.ntk_engine.infinite import textbook
 from tests.ntk_engine.infinite.pairs import Pair, at_norm, excess, mixed, stacked
@@ -127,3 +128,27 @@ def test_any_pair_is_exact(
     other = y if nearness == 1.0 else [sign * (a + nearness * b) for a, b in zip(x, y, strict=True)]
     pair = ("drawn", torch.tensor(x, dtype=torch.float64).numpy(), torch.tensor(other, dtype=torch.float64).numpy())
     assert_exact([pair], activation, beta, sigma_w, (depth,), torch.float64, "cpu")
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        {"type": "monomial", "degree": 3},
+        {"type": "rectified_power", "power": 3},
+        {"type": "polynomial", "coefficients": [0.0, 1.0, 0.0, 1.0]},
+        {"type": "hermite", "degree": 3},
+    ],
+    ids=str,
+)
+def test_what_overflows_leaves_rows_of_zeros_alone(activation: dict[str, object], beta: float, device: str) -> None:
+    """Without a bias kernels of a row of zeros are 0, also with a row whose own kernel is no double; others are inf."""
+    arch = mlp(4, parse(activation), beta)
+    x = torch.tensor([[0.0, 0.0], [1e90, 2e90], [1e-3, 2e-3]], dtype=torch.float64, device=device)
+    k, diagonal = infinite.kernel(arch, x), infinite.diagonal(arch, x)
+    for name, array in k.arrays.items():
+        assert bool(array[1, 1:].isinf().all())
+        assert abs(array[0, 1].item()) == (0.0 if beta == 0.0 else math.inf)
+        assert bool(array[[0, 2]][:, [0, 2]].isfinite().all())
+        assert diagonal.arrays[name][1] == math.inf
+        assert torch.equal(array[[0, 2]][:, [0, 2]], infinite.kernel(arch, x[[0, 2]]).arrays[name])
