@@ -94,7 +94,7 @@ def arcs(a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> 
     both, total = e_a * e_b, e_a + e_b
     sin_c, cos_c = gg * (both + total) * 0.5, gg * (total + 2.0) * 0.5
     sin_d = g_a * ((x_a - x_b) + (rest_a - rest_b)) * (g_b * (x_a + x_b)) * 2.0 / (total + 2.0)
-    d = f.angle(abs(sin_d), gg * (both + total + 2.0) * 0.5)
+    d = f.angle(f.magnitude(sin_d), gg * (both + total + 2.0) * 0.5)
     sin_between = sin_d * sin_d / (sin_c * cosine1 + cos_c * product)
     between = f.angle(sin_between, cos_c * cosine1 + sin_c * product)
     near = between - d * d * 2.0 / (roots * roots)

@@ -110,7 +110,7 @@ class Wave(ClosedForm):
         apart, product = ((a[5] - b[5]) + (a[11] - b[11])) * p[0], a[5] * p[0] * (b[5] * p[0])
         near = _Near(
             product,
-            distance=abs(apart) * ((a[5] + b[5]) * p[0]),
+            distance=f.magnitude(apart) * ((a[5] + b[5]) * p[0]),
             total=apart * apart + product * 2.0,
             half=apart * apart * 0.5 + product * gap,
             twice=product * (1.0 - gap) * 2.0,

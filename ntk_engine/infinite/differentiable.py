@@ -49,9 +49,8 @@ def differentiable(
 
     numbers: tensors without dimensions in place of some β and σ_w, by their names in `numbers_of`. Autograd keeps
     results of every layer for every pair, from 200 bytes (ReLU) to 1200 (GELU) each: see `gradient` for large matrices.
-    Second derivatives of closed forms are right where they exist, but at rows that are 0 and, in norms, where erf,
-    gelu, sin and cos meet rows of equal norm. Raises ValueError as `kernel` does and for names that are none, and
-    ArchitectureError for a value that its field does not take.
+    Second derivatives of closed forms are right where they exist, but at rows that are 0. Raises ValueError as `kernel`
+    does and for names that are none, and ArchitectureError for a value that its field does not take.
     """
     network = with_numbers(arch, numbers or {})
     a, b = prepared(x1, x2)

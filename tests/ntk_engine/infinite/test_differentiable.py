@@ -147,6 +147,19 @@ def test_derivatives_are_those_of_the_values(activation: Any) -> None:
 
 
 @pytest.mark.parametrize("activation", FORMULAS)
+def test_second_derivatives_at_rows_of_one_norm(activation: str) -> None:
+    """There squares of differences of norms are 0, and their second derivatives are not."""
+
+    def both(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        k = infinite.differentiable(mlp(3, parse(activation)), a, b)
+        return k.nngp, k.ntk
+
+    a, b = leaf([[0.5, 0.2, 0.9], [-0.2, 0.9, 0.5]]), leaf([[0.9, -0.5, 0.2], [0.9, 0.2, 0.5]])
+    assert infinite.rows(a.detach()).root.tolist() == infinite.rows(b.detach()).root.tolist()
+    assert gradgradcheck(both, (a, b))
+
+
+@pytest.mark.parametrize("activation", FORMULAS)
 def test_orthogonal_inputs_are_not_special(activation: str) -> None:
     """Without a bias their correlation is exactly 0, where |ρ| has no derivative and kernels have one."""
 
