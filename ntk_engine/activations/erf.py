@@ -9,12 +9,11 @@ of which `arcs` has both differences without cancellation. A constant c is an ev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib import import_module
 from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import arcs, parts
-from ntk_engine.activations.apart import Apart, apart, on_range
 from ntk_engine.activations.base import ClosedForm, Facts, Formula
 from ntk_engine.activations.double_functions import PI
 from ntk_engine.activations.double_word import Double, settled, words
@@ -103,63 +102,6 @@ class Erf(ClosedForm):
 
     def narrow(self, least: float, most: float) -> Formula:
         """With 1 − ρ_σ at ρ = 1 by polynomials, where these are exact."""
-        return _narrow(self, least, most)
-
-
-class NarrowErf(Formula):
-    """erf for rows whose roots lie in a narrow range."""
-
-    def __init__(self, whole: Erf, apart: Apart) -> None:
-        self._whole, self._apart = whole, apart
-        self.error = apart.error
-
-    def rows(self, root: Tensor) -> list[Tensor]:
-        """`rows_beside` nothing."""
-        return self.rows_beside(root, root.detach() * 0.0)
-
-    def rows_beside(self, root: Tensor, rest: Tensor) -> list[Tensor]:
-        """As `Erf.rows_beside`, then as `Apart.rows`."""
-        scale = abs(self._whole.b)
-        return [
-            *self._whole.rows_beside(root, rest),
-            *self._apart.rows(root * scale, words(root, rest) * scale),
-        ]
-
-    def moment(self, root: Double) -> Double:
-        """As `Erf.moment`."""
-        return self._whole.moment(root)
-
-    @staticmethod
-    def pair(
-        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of erf ψ/C, w + δ/C and R/(C cos ψ), with w = 1 − ψ₁/C from `apart`."""
-        inverse, distance = a[10] * b[10], apart(a[12:], b[12:])
-        turn = arcs.turn(a[5:12], b[5:12], rho, gap, distance)
-        return turn.psi * inverse, distance + turn.delta * inverse, turn.product * inverse * turn.inverse
-
-
-class NarrowShiftedErf(NarrowErf):
-    """The same with a constant beside it."""
-
-    @staticmethod
-    def pair(
-        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of erf, then of the constant."""
-        *odd, slope = NarrowErf.pair(p, a, b, rho, gap)
-        after, opened = parts.together(a[1:5], b[1:5], (odd[0], odd[1]), (1.0, 0.0))
-        return after, opened, a[1] * b[1] * slope
-
-
-@lru_cache(256)
-def _narrow(whole: Erf, least: float, most: float) -> Formula:
-    def gap(x: Tensor, y: Tensor) -> Tensor:
-        a, b = [item[:, None] for item in arcs.rows(x, x * 0.0)], arcs.rows(y, y * 0.0)
-        one = x.new_ones(len(x), len(y))
-        return arcs.arcs(a, b, one, one * 0.0).spread * (a[5] * b[5])
-
-    found = on_range(least * abs(whole.b), most * abs(whole.b), gap)
-    if found is None:
-        return whole
-    return NarrowShiftedErf(whole, found) if whole.c else NarrowErf(whole, found)
+        # Found by its name, so that whoever reads architectures need not load torch.
+        narrowed: Formula = import_module("ntk_engine.activations.narrow").erf(self, least, most)
+        return narrowed

@@ -7,19 +7,18 @@ With s = E[zz'], Δ = (1 + q)(1 + q') − s² and R = s/√((1 + q)(1 + q')),
     F = ψ sin ψ + R² cos ψ + G sin ψ tan ψ,    gg' dF/ds = gg' (ψ + tan ψ (1 − R² + G + G/cos² ψ)),
     F(ρ = 1) − F = R (δ − R (cos ψ − cos ψ₁) + ψ (1 − ρ)) + G (cos ψ − cos ψ₁)(1 + 1/(cos ψ cos ψ₁)),
     δ − R (cos ψ − cos ψ₁) = (δ − 2 sin δ/2) + 2 sin δ/2 (cos² ψ₁ + R² (1 − cos δ/2) + R cos ψ₁ sin δ/2)
-for ρ ≥ 0, where no term is negative. `_apart` is the rest of the gap.
+for ρ ≥ 0, where no term is negative. `apart_at_one` is the rest of the gap.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib import import_module
 from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import arcs, parts
 from ntk_engine.activations import formulas as f
-from ntk_engine.activations.apart import Apart, apart, on_range
 from ntk_engine.activations.base import ClosedForm, Facts, Formula
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Gelu(ClosedForm):
         return _phi(z) + z * (z * z * -0.5).exp() * sqrt(0.5 / pi)
 
     def rows(self, root: Tensor) -> tuple[Tensor, ...]:
-        """√E[σ²], the shares of the two parts, √n, u and v of `_apart`, and the row's arcs."""
+        """√E[σ²], the shares of the two parts, √n, u and v of `apart_at_one`, and the row's arcs."""
         x = (root * sqrt(0.5)).clamp_max(_MOST)
         arc = arcs.rows(x, x.detach() * 0.0)
         g, e, m = arc[2:5]
@@ -83,7 +82,7 @@ class Gelu(ClosedForm):
         last = arc.product * (gg * gg) * (gap * (2.0 - gap)) / (arc.cosine + arc.cosine1)
         last = last * (1.0 + inverse / arc.cosine1)
         turned = arc.delta * short + 2.0 * sine * steep + abs(arc.psi) * gap + last
-        gap_even = (turned + _apart(a, b, arc, gg)) * unit
+        gap_even = (turned + apart_at_one(a, b, arc, gg)) * unit
         rho_next, gap_next = parts.together(a[1:5], b[1:5], (rho, gap), (1.0 - gap_even, gap_even))
         inside = arc.cosine1 * arc.cosine1 + gg * gg * (1.0 + inverse * inverse)
         slope = (arc.psi + arc.product * rho * inverse * inside) * unit
@@ -93,69 +92,16 @@ class Gelu(ClosedForm):
 
     def narrow(self, least: float, most: float) -> Formula:
         """With the gap of h at ρ = 1 by polynomials, where these are exact."""
-        return _narrow(self, least, most)
-
-
-class NarrowGelu(Formula):
-    """GELU for rows whose roots lie in a narrow range."""
-
-    def __init__(self, whole: Gelu, apart: Apart) -> None:
-        self._whole, self._apart = whole, apart
-        self.error = apart.error
-
-    def rows(self, root: Tensor) -> list[Tensor]:
-        """√E[σ²], the shares, p, g and 1/(p√n), then as `Apart.rows`."""
-        *shares, n, _, _, _, p, g, _, _, _, _ = self._whole.rows(root)
-        return [*shares, p, g, (p * n).reciprocal(), *self._apart.rows(root)]
-
-    @staticmethod
-    def pair(
-        p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `Gelu.pair`, with one division and without what rows of different norm need there."""
-        product, gg, unit, inner = a[5] * b[5], a[6] * b[6], a[7] * b[7], 1.0 - gap
-        less = gap * (2.0 - gap)
-        rest, mixed = a[6] * a[6] + a[5] * b[6] * (a[5] * b[6]), product * product
-        cosine1, cosine = f.sqrt(rest), f.sqrt(rest + mixed * less)
-        cos_delta = cosine * cosine1 + mixed * inner
-        half = f.sqrt((1.0 + cos_delta) * 0.5)
-        ends, middles = (cosine + inner * cosine1) * cosine, (1.0 + half) * (cosine + cosine1)
-        once = 1.0 / (ends * middles * cosine1)
-        over_ends, over_middles = once * middles * cosine1, once * ends * cosine1
-        inverse, inverse1 = over_ends * (cosine + inner * cosine1), once * ends * middles
-        delta = f.angle(product * less * (over_ends * cosine), cos_delta)
-        psi = f.angle(product * rho, cosine)
-        short = arcs.shortfall(delta * 0.5)
-        sine = delta * 0.5 * (1.0 - short)
-        steep = (
-            cosine1 * cosine1 + mixed * (sine * sine * (over_middles * (cosine + cosine1))) + product * cosine1 * sine
-        )
-        last = product * (gg * gg) * less * (over_middles * (1.0 + half)) * (1.0 + inverse * inverse1)
-        turned = delta * short + 2.0 * sine * steep + abs(psi) * gap + last
-        gap_even = turned * unit + apart(a[8:], b[8:])
-        rho_next, gap_next = parts.together(a[1:5], b[1:5], (rho, gap), (1.0 - gap_even, gap_even))
-        inside = cosine1 * cosine1 + gg * gg * (1.0 + inverse * inverse)
-        slope = (psi + product * rho * inverse * inside) * unit
-        return rho_next, gap_next, a[1] * b[1] + a[2] * b[2] * slope
-
-
-@lru_cache(256)
-def _narrow(whole: Gelu, least: float, most: float) -> Formula:
-    def gap(x: Tensor, y: Tensor) -> Tensor:
-        a, b = [item[:, None] for item in whole.rows(x)], whole.rows(y)
-        one = x.new_ones(len(x), len(y))
-        arc, gg = arcs.arcs(a[8:], b[8:], one, one * 0.0), a[10] * b[10]
-        return _apart(a, b, arc, gg) / (arc.product * (a[5] * b[5]))
-
-    found = on_range(least, most, gap)
-    return whole if found is None else NarrowGelu(whole, found)
+        # Found by its name, so that whoever reads architectures need not load torch.
+        narrowed: Formula = import_module("ntk_engine.activations.narrow").gelu(self, least, most)
+        return narrowed
 
 
 def _phi(z: Tensor) -> Tensor:
     return (z * -sqrt(0.5)).erfc() * 0.5
 
 
-def _apart(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) -> Tensor:
+def apart_at_one(a: Sequence[Tensor], b: Sequence[Tensor], arc: arcs.Arc, gg: Tensor) -> Tensor:
     """R√(nn') − RN for N = F(ρ = 1)/R² = ψ₁/R + cos ψ₁ + G/cos ψ₁ and n = N of equal rows, by differences of rows.
 
     2(√(nn') − N) = n + n' − 2N − (√n − √n')², and with k = cos A, u = √k and v = g²/√k,

@@ -6,8 +6,9 @@ import torch
 from ntk_engine import infinite
 from ntk_engine.activations.apart import Apart, apart, on_range
 from ntk_engine.activations.base import ClosedForm
-from ntk_engine.activations.erf import Erf, NarrowErf, NarrowShiftedErf
-from ntk_engine.activations.gelu import Gelu, NarrowGelu
+from ntk_engine.activations.erf import Erf
+from ntk_engine.activations.gelu import Gelu
+from ntk_engine.activations.narrow import NarrowErf, NarrowGelu, NarrowShiftedErf
 from ntk_engine.architecture import mlp
 from ntk_engine.infinite import stack
 from tests.ntk_engine.activations import exact
