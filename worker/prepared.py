@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
-from ntk_engine.infinite import Rows
+from ntk_engine.infinite.rows import Kept, Rows
 
 
 class PreparedRows:
@@ -20,7 +20,7 @@ class PreparedRows:
         while sum(map(_bytes, self._kept.values())) > limit:
             self._kept.popitem(last=False)
         # What a network makes of the rows ends with the part.
-        return replace(found, kept={}, profiles={}, errors={})
+        return replace(found, kept=Kept(), profiles={}, errors={})
 
     def clear(self) -> None:
         """Give the memory back."""
@@ -28,4 +28,4 @@ class PreparedRows:
 
 
 def _bytes(rows: Rows) -> int:
-    return sum(item.nbytes for item in (rows.scaled, rows.inverse, rows.root))
+    return sum(item.nbytes for item in (rows.scaled, rows.inverse, rows.roots))

@@ -78,7 +78,7 @@ def _fill(arch: Architecture, a: Rows, b: Rows, at: Block, work: Workspace, out:
         profile.carry(pairs)
         roots = outputs(arch, a)[at.rows], outputs(arch, b)[at.columns]
     else:
-        sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
+        sides = Side(a, at.rows, 0), Side(b, at.columns, 1)
         run(arch, Way(pairs, *sides, a.inputs, "diagonal" if at.diagonal else "none"))
         roots = sides[0].root, sides[1].root
     _finish(pairs, *roots, out.arrays, None if mirror is None else mirror.arrays, at.diagonal)

@@ -31,7 +31,7 @@ _EQUAL = 16 * torch.finfo(torch.float64).eps
 
 def on_diagonal(arch: Architecture, prepared: Rows) -> tuple[Pairs, Tensor]:
     """Every row with itself (n): ρ, its gap and τ after the network, and √q there."""
-    a, b = (Side(prepared, slice(0, len(prepared)), depth(arch), None) for _ in range(2))
+    a, b = (Side(prepared, slice(0, len(prepared)), None) for _ in range(2))
     zero = torch.zeros_like(prepared.root)
     way = run(arch, Way(Tile(Pairs(zero + 1.0, zero, zero)), a, b, prepared.inputs, "all"))
     return way.pairs, a.root
@@ -86,5 +86,5 @@ def _of_roots(root: Tensor, like: Rows) -> Rows:
 
 def _pairs(arch: Architecture, pairs: Pairs, row: Rows) -> Pairs:
     """Pairs (1×n) of rows that all have one root."""
-    left, right = (Side(row, slice(0, 1), depth(arch), axis, pairs.rho.shape[axis]) for axis in (0, 1))
+    left, right = (Side(row, slice(0, 1), axis, pairs.rho.shape[axis]) for axis in (0, 1))
     return run(arch, Way(Tile(pairs), left, right, row.inputs)).pairs

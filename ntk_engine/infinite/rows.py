@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import torch
 from ntk_engine.infinite.lengths import squares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.profile import Profile
 
 DTYPES = (torch.float64, torch.float32)
-# Bytes of layers' quantities that one set of rows may keep; deeper networks compute them anew for every tile.
+# Bytes of layers' quantities that one set of rows may keep; what is deeper is computed anew for every tile.
 _KEPT_BYTES = 2**28
+
+
+class Kept(dict[Hashable, tuple["Tensor", "Tensor"]]):
+    """What layers have computed for rows, by the way to them."""
+
+    bytes = 0
+
+    def __setitem__(self, way: Hashable, found: tuple[Tensor, Tensor]) -> None:
+        """Keep it, and count it."""
+        self.bytes += sum(item.nbytes for item in found)
+        super().__setitem__(way, found)
 
 
 @dataclass(slots=True)
@@ -33,7 +45,7 @@ class Rows:
     """1/‖scaled row‖ (n, float64), and 0 for a zero row."""
     root: Tensor
     """‖x‖/√n_0 (n, float64): the root of x·x/n_0."""
-    kept: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
     """What layers have computed for these rows."""
     profiles: dict[Hashable, Profile | None] = field(default_factory=dict)
     """Networks as functions of one variable, for pairs of these rows."""
@@ -59,15 +71,15 @@ class Rows:
 class Side:
     """One side of a tile on its way through a network: the roots of its rows at the current depth.
 
-    Where it fits, a layer's quantities are computed for all rows at once and kept, and a tile takes its slice of them.
-    axis: 0 where the rows run down the tile, 1 where they run across it, None for a list of pairs. repeat: how many
-    times a single row stands there.
+    As long as they fit, a layer's quantities are computed for all rows at once and kept, and a tile takes its slice of
+    them. axis: 0 where the rows run down the tile, 1 where they run across it, None for a list of pairs. repeat: how
+    many times a single row stands there.
     """
 
-    def __init__(self, rows: Rows, some: slice, layers: int, axis: int | None, repeat: int = 1) -> None:
+    def __init__(self, rows: Rows, some: slice, axis: int | None, repeat: int = 1) -> None:
         self._rows, self._some, self._axis, self._repeat = rows, some, axis, repeat
-        self._whole = len(rows) * layers * 8 * 8 <= _KEPT_BYTES
-        self._roots = rows.roots if self._whole else rows.roots[:, some]
+        self._whole = True
+        self._roots = rows.roots
         self._path: tuple[Hashable, ...] = ()
 
     @property
@@ -77,7 +89,7 @@ class Side:
 
     def range(self) -> tuple[float, float]:
         """The least and the largest root of all rows that are computed together."""
-        kept, key = (self._rows.kept if self._whole else {}), ("range", *self._path)
+        kept, key = (self._rows.kept if self._whole else Kept()), ("range", *self._path)
         if key not in kept:
             found = self._roots[0].aminmax()
             kept[key] = found.min, found.max
@@ -96,19 +108,30 @@ class Side:
     def advance(self, key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
         """Let a layer take the roots (2×n, in two words): `make` gives what it brings to pairs (…×n) and the next."""
         self._path = (*self._path, key)
+        kept = self._rows.kept
+        if self._path not in kept and kept.bytes > _KEPT_BYTES:
+            self._slice()
         if not self._whole:
             brings, self._roots = make(self._roots)
             return self._repeated(brings)
-        if self._path not in self._rows.kept:
-            self._rows.kept[self._path] = make(self._roots)
-        brings, self._roots = self._rows.kept[self._path]
+        if self._path not in kept:
+            kept[self._path] = make(self._roots)
+        brings, self._roots = kept[self._path]
         return self._repeated(brings[..., self._some])
+
+    def _slice(self) -> None:
+        """From here on, compute the tile's rows alone."""
+        if self._whole:
+            self._whole, self._roots = False, self._roots[..., self._some]
 
     def _repeated(self, brings: Tensor) -> Tensor:
         return brings if self._repeat == 1 else brings.repeat_interleave(self._repeat, dim=-1)
 
     def join(self, ends: Sequence[Side], key: Hashable, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
         """Go on from where branches end: `make` takes their roots together (branches×2×n)."""
+        if not all(end._whole for end in ends):
+            for side in (self, *ends):
+                side._slice()
         found = torch.stack([end._roots for end in ends])
         return self.advance(("join", key), lambda _: make(found))
 

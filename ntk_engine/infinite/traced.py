@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ntk_engine.architecture import depth
 from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.norms import on_diagonal
 from ntk_engine.infinite.polar import LEAST, correlations
 from ntk_engine.infinite.recursion import Pairs
-from ntk_engine.infinite.rows import Rows, Side, rows
+from ntk_engine.infinite.rows import Kept, Rows, Side, rows
 from ntk_engine.infinite.tiles import Tile
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def zero_of(arch: Architecture, *sides: Rows) -> Zero:
 
 def with_roots(side: Rows, root: Tensor, zero: Zero) -> Rows:
     """The rows with other tensors for their roots, of the same values but for those of zero rows."""
-    return replace(side, root=root.masked_fill(root == 0.0, zero.root), kept={}, profiles={})
+    return replace(side, root=root.masked_fill(root == 0.0, zero.root), kept=Kept(), profiles={})
 
 
 def tile(
@@ -72,7 +71,7 @@ def tile(
     a, b: all rows of both sides, from `with_roots`; inputs: the block's rows and columns of the inputs themselves.
     """
     rho, gap = correlations(*inputs, a, b, at, zero.root)
-    sides = Side(a, at.rows, depth(arch), 0), Side(b, at.columns, depth(arch), 1)
+    sides = Side(a, at.rows, 0), Side(b, at.columns, 1)
     start = Way(Tile(Pairs(rho, gap, torch.zeros_like(rho))), *sides, a.inputs, "diagonal" if at.diagonal else "none")
     pairs = run(arch, start).pairs
     scale = sides[0].root[:, None] * sides[1].root

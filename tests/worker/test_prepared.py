@@ -6,8 +6,8 @@ from ntk_engine.infinite import Rows, rows
 from worker.prepared import PreparedRows
 
 X = torch.arange(12, dtype=torch.float64).reshape(4, 3)
-# Scaled rows, and two numbers a row.
-BYTES = 8 * (12 + 2 * 4)
+# Scaled rows, and three numbers a row.
+BYTES = 8 * (12 + 3 * 4)
 
 
 def test_what_fits_is_made_once_and_the_least_recently_used_goes_first() -> None:

@@ -4,6 +4,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from ntk_engine import infinite
+from ntk_engine.architecture import Architecture, mlp, parse
 
 MEASURE = """
 import resource, sys, torch
@@ -30,3 +34,32 @@ def test_a_tile_takes_a_few_times_its_own_size(activation: str, kind: str) -> No
     arrays = int(done.stdout) / (512 * 512 * 8 / 1024)
     # About 20 arrays live at once in erf's step, ten more in finding near pairs, and the kernels of the matrix product.
     assert arrays < 48
+
+
+@pytest.mark.parametrize("limit", [0, 2**14])
+@pytest.mark.parametrize(
+    "network",
+    [
+        mlp(6),
+        mlp(4, "sigmoid"),
+        parse(
+            [
+                "dense",
+                {"type": "parallel", "branches": [["relu", "dense"], ["erf", "dense", "relu", "dense"]]},
+                "relu",
+                "dense",
+            ]
+        ),
+    ],
+    ids=["closed", "series", "branches"],
+)
+def test_what_rows_may_not_keep_is_computed_for_each_tile(
+    network: Architecture, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(90, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    kept = infinite.kernel(network, x, block=16)
+    monkeypatch.setattr(sys.modules["ntk_engine.infinite.rows"], "_KEPT_BYTES", limit)
+    found = infinite.kernel(network, x, block=16)
+    scale = kept.ntk.diagonal().sqrt().outer(kept.ntk.diagonal().sqrt())
+    # Coefficients of a series depend on the range of roots, by roundings in each of three layers.
+    assert bool(((found.ntk - kept.ntk).abs() <= 1e-14 * scale).all())
