@@ -7,7 +7,7 @@ that family, of every depth, in every process of this machine.
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
 from ntk_engine.compiled.source import layers_source, profile_source, series_source
 from ntk_engine.compiled.stages import Stage, layers, profile, series
-from ntk_engine.compiled.tile import begin, finish, run, tile_source
+from ntk_engine.compiled.tile import begin, finish, run, squares, tile_source
 
 __all__ = [
     "CompilerError",
@@ -24,5 +24,6 @@ __all__ = [
     "run",
     "series",
     "series_source",
+    "squares",
     "tile_source",
 ]

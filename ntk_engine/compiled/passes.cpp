@@ -113,7 +113,47 @@ void place(const Panel& panel, double* units, const Ends& ends, const Place& to)
 
 }  // namespace
 
+// Sums in two words, eight side by side: products and sums with what rounding takes from them (Knuth, Dekker).
+struct Sums {
+    Vector high = {}, low = {};
+};
+
+#if defined(__clang__)
+#define AS_WRITTEN
+#else
+#define AS_WRITTEN __attribute__((optimize("fp-contract=off")))
+#endif
+
+AS_WRITTEN inline void add(Sums& sums, Vector term, Vector rest) {
+#pragma clang fp contract(off)
+    const Vector total = sums.high + term, other = total - sums.high;
+    sums.low += ((sums.high - (total - other)) + (term - other)) + rest;
+    sums.high = total;
+}
+
+AS_WRITTEN inline void add_squares(Sums& sums, const Number* x, long count) {
+#pragma clang fp contract(off)
+    Vector value = {}, rest;
+    for (long k = 0; k < count; ++k) value[k] = x[k];
+    const Vector square = value * value;
+    for (long k = 0; k < SIDE; ++k) rest[k] = __builtin_fma(value[k], value[k], -square[k]);
+    add(sums, square, rest);
+}
+
 extern "C" {
+
+// The squared lengths of rows, in two words each.
+AS_WRITTEN void squares(const Number* x, long rows, long columns, double* high, double* low) {
+    for (long i = 0; i < rows; ++i, x += columns) {
+        Sums sums, total;
+        long j = 0;
+        for (; j + SIDE <= columns; j += SIDE) add_squares(sums, x + j, SIDE);
+        add_squares(sums, x + j, columns - j);
+        for (long k = 0; k < SIDE; ++k) add(total, Vector{sums.high[k]}, Vector{sums.low[k]});
+        high[i] = total.high[0] + total.low[0];
+        low[i] = (total.high[0] - high[i]) + total.low[0];
+    }
+}
 
 // The least gap, but for those of rows with themselves.
 double nearest(const Product& of) {

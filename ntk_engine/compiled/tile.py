@@ -27,6 +27,17 @@ class _Product(ctypes.Structure):
     _fields_ += [("rows", Long), ("columns", Long), ("diagonal", Long)]
 
 
+def squares(scaled: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The squared lengths of rows (n×d, contiguous) in two words (n each, float64), or None."""
+    code = library.ready(tile_source(scaled.dtype))
+    if code is None:
+        return None
+    high, low = (torch.empty(len(scaled), dtype=torch.float64) for _ in range(2))
+    sizes = map(Long, scaled.shape)
+    code.squares(Pointer(scaled.data_ptr()), *sizes, *map(Pointer, pointers(high, low)))
+    return high, low
+
+
 class _Place(ctypes.Structure):
     _fields_ = [("out", Pointer), ("mirror", Pointer), ("pitch", Long), ("mirror_pitch", Long)]
 
