@@ -69,7 +69,7 @@ def ours(case: Case) -> dict[str, float]:
     x = np.random.default_rng(0).standard_normal((case.points, case.dimension))
     if case.sphere:
         x /= np.linalg.norm(x, axis=1, keepdims=True)
-    inputs = torch.from_numpy(x.astype(case.dtype))
+    inputs = torch.from_numpy(x.astype(case.dtype, copy=False))
     arch = mlp(case.hidden + 1, case.activation, 0.1, 2**0.5 if case.activation == "relu" else 1.5)
     taken = []
     for _ in range(4):
