@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # √q_0: below it σ(√q z) is nearly linear, or a power of z, and R nearly constant in the root.
 _KNEE = 0.25
 # Coefficients below this, of a panel's largest value, are left out.
-_NEGLIGIBLE = 2e-16
+NEGLIGIBLE = 2e-16
 # Numbers of a chunk of pairs: 2 MiB.
 _CHUNK = 2**18
 
@@ -46,20 +46,26 @@ class Patch:
         """
         self.error = error
         self._sides, self._sizes = (a, b), coefficients.shape[-2:]
-        self._panels = panels
+        self.panels = panels
         self._breaks = torch.tensor([panel.low for panel in panels[1:]], dtype=torch.float64)
         size = coefficients.abs().amax((0, 2, 3))
-        kept = (size > _NEGLIGIBLE * size.amax((1, 2), keepdim=True)).any(0)
+        kept = (size > NEGLIGIBLE * size.amax((1, 2), keepdim=True)).any(0)
         self._symmetric = a is b
         self._p, self._q = (kept.triu() if self._symmetric else kept).nonzero(as_tuple=True)
         self._coefficients = coefficients[..., self._p, self._q]
         if self._symmetric:
             self._coefficients = self._coefficients * torch.where(self._p == self._q, 0.5, 1.0)
 
+    def full(self) -> Tensor:
+        """All coefficients, S×L×K×2×A×B: 0 where one was left out."""
+        full = self._coefficients.new_zeros(*self._coefficients.shape[:-1], *self._sizes)
+        full[..., self._p, self._q] = self._coefficients
+        return full + full.mT if self._symmetric else full
+
     def evaluate(self, a: Tensor, b: Tensor, psi: Tensor, turned: Tensor) -> tuple[Tensor, Tensor]:
         """R and G of N pairs; a, b: their τ; turned: where the correlation is −cos ψ."""
         panel = torch.bucketize(psi.detach(), self._breaks.to(psi), right=True)
-        group = panel + len(self._panels) * (turned & (len(self._coefficients) > 1))
+        group = panel + len(self.panels) * (turned & (len(self._coefficients) > 1))
         order, values = [], []
         for index in torch.bincount(group).nonzero().flatten().tolist():
             some = (group == index).nonzero().squeeze(-1)
@@ -71,10 +77,10 @@ class Patch:
         return r, g
 
     def _panel(self, index: int, a: Tensor, b: Tensor, psi: Tensor) -> Tensor:
-        turned, panel = divmod(index, len(self._panels))
+        turned, panel = divmod(index, len(self.panels))
         coefficients = self._coefficients[turned, panel].to(psi)
         k, _, terms = coefficients.shape
-        mixed = coefficients.flatten(1).mT @ basis(self._panels[panel].to_unit(psi), k)
+        mixed = coefficients.flatten(1).mT @ basis(self.panels[panel].to_unit(psi), k)
         both: Tensor = (mixed.view(2, terms, -1) * self._roots(a, b)).sum(1)
         return both
 

@@ -8,7 +8,7 @@ Where a table does not pay, or there is none, 1 ∓ ρ_σ and E[σ'σ'] are inte
 from __future__ import annotations
 
 from itertools import pairwise
-from math import ceil
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,13 +18,15 @@ from ntk_engine.activations.base import After, Dual
 from ntk_engine.activations.chebyshev import Interval
 from ntk_engine.activations.patch import Patch, root_of, tau
 from ntk_engine.activations.tabulate import cost, degree, tabulate
+from ntk_engine.activations.unfolded import Pieces, unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
     from ntk_engine.activations.line import Line
+    from ntk_engine.activations.unfolded import Unfolded
 
 # The width in τ of what one patch covers, in either row.
 _WIDTH = 1.0
@@ -32,10 +34,12 @@ _WIDTH = 1.0
 _SAME = 1e-15
 # Angles below this are as good as 0, for the steepest activations too.
 _LEAST_ANGLE = 1e-24
+# A direction in which rows, of unit length, have less than this, in the mean, is rounding.
+_ROUNDING = 1e-16
 # Rows that are computed at a time.
 _ROWS = 2**12
 # What a row brings before its coordinates: √E[σ²], √q, κ, |X_e|², |X_o|².
-_FIXED = 5
+FIXED = 5
 
 
 class _Pairs(NamedTuple):
@@ -53,6 +57,29 @@ class _Pairs(NamedTuple):
         return _Pairs(*(item[index] for item in self))
 
 
+def combine(
+    a: Sequence[Tensor], b: Sequence[Tensor], found: Sequence[Tensor], rho: Tensor, gap: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """1 − ρ_σ, 1 + ρ_σ and the slope, from |X_e − X_e'|², |X_o − X_o'|², R and G."""
+    even, odd, r, g = found
+    turned = rho < 0.0
+    opposite_even = 2.0 * (a[3] + b[3]) - even
+    opposite_odd = 2.0 * (a[4] + b[4]) - odd
+    near = 0.5 * (even + f.where(turned, opposite_odd, odd))
+    far = 0.5 * (opposite_even + f.where(turned, odd, opposite_odd))
+    kappa = a[2] * b[2]
+    moved = kappa * gap * f.where(turned, -g, g)
+    return near + moved, far - moved, kappa * r
+
+
+def nearest(below: Tensor, above: Tensor, slope: Tensor) -> After:
+    """The correlation, by the smaller of 1 − ρ_σ and 1 + ρ_σ; rounding may have made that negative."""
+    positive = below < above
+    after = f.where(positive, below, above)
+    after = f.where(after < 0.0, abs(after) * 0.0, after)
+    return After(f.where(positive, 1.0 - after, after - 1.0), after, slope)
+
+
 class Table(Dual):
     """The dual of an activation that is known by its values."""
 
@@ -62,6 +89,7 @@ class Table(Dual):
         self._line = line
         self._most = most
         self._patches: dict[tuple[int, int], Patch | None] = {}
+        self._unfoldings: dict[tuple[int, int], Unfolded] = {}
         low, high = (float(tau(torch.tensor(root, dtype=torch.float64))) for root in (least, most))
         same = most - least <= _SAME * most
         count = 1 if same else ceil((high - low) / _WIDTH)
@@ -91,7 +119,7 @@ class Table(Dual):
         bases = []
         for x in (row.even, row.odd):
             _, size, directions = torch.linalg.svd(x, full_matrices=False)
-            bases.append(directions[size > 1e-17].mT)
+            bases.append(directions[size > _ROUNDING * sqrt(len(x))].mT)
         return bases
 
     def correlate(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor) -> After:
@@ -100,32 +128,54 @@ class Table(Dual):
         turned = rho < 0.0
         pairs = _Pairs(*(item.expand_as(rho).flatten() for item in (a[1], b[1], a[0], b[0], psi, turned)))
         r, g, alone = self._looked_up(pairs)
-        near, far = self._apart(a, b, turned)
-        kappa = a[2] * b[2]
-        moved = kappa * gap * f.where(turned, -g.view_as(rho), g.view_as(rho))
-        found = [near + moved, far - moved, kappa * r.view_as(rho)]
+        found = list(combine(a, b, (*self._apart(a, b, rho), r.view_as(rho), g.view_as(rho)), rho, gap))
         if alone is not None:
             integrated = self._integrated(pairs.some(alone))
             found = [x.flatten().index_copy(0, alone, y).view_as(rho) for x, y in zip(found, integrated, strict=True)]
-        below, above, slope = found
-        positive = below < above
-        after = f.where(positive, below, above).clamp_min(0.0)
-        return After(f.where(positive, 1.0 - after, after - 1.0), after, slope)
+        return nearest(*found)
 
-    def _apart(self, a: Sequence[Tensor], b: Sequence[Tensor], turned: Tensor) -> tuple[Tensor, Tensor]:
-        """½E[(X − X')²] and ½E[(X + X')²] at ρ = 1, or −1 where `turned`."""
-        even = odd = turned * 0.0
+    def pieces(self, a: Tensor, b: Tensor) -> Pieces | None:
+        """What the pairs of rows with roots √q in a (n) and in b (n') look up; None where that does not pay, or a pair
+        is in no patch."""
+        (place_a, cell_a), (place_b, cell_b) = self._places(a), self._places(b)
+        met = [(i, j) for i in set(cell_a.tolist()) for j in set(cell_b.tolist())]
+        wanted = {(min(cell), max(cell)) for cell in met}
+        if not self._pays(wanted, len(a) * len(b)) or any(self._made(cell) is None for cell in wanted):
+            return None
         count = self._coordinates[0].shape[1] if self._coordinates else 0
-        for c, d in zip(a[_FIXED : _FIXED + count], b[_FIXED : _FIXED + count], strict=True):
-            even = even + (c - d).square()
-        for c, d in zip(a[_FIXED + count :], b[_FIXED + count :], strict=True):
-            odd = odd + (c - d).square()
-        opposite_even = 2.0 * (a[3] + b[3]) - even
-        opposite_odd = 2.0 * (a[4] + b[4]) - odd
-        return (
-            0.5 * (even + f.where(turned, opposite_odd, odd)),
-            0.5 * (opposite_even + f.where(turned, odd, opposite_odd)),
+        coordinates = count, sum(base.shape[1] for base in self._coordinates) - count
+        of = {cell: self._unfolded(cell) for cell in met}
+        return Pieces(place_a, cell_a, place_b, cell_b, coordinates, len(self._sides), of)
+
+    def _places(self, root: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in [−1, 1] the τ of rows lies in its interval, and which that is."""
+        value = tau(root)
+        cell = torch.bucketize(value, self._inner)
+        places = torch.stack([side.to_unit(value) for side in self._sides])
+        return places.gather(0, cell[None])[0], cell
+
+    def _pays(self, cells: Iterable[tuple[int, int]], pairs: int) -> bool:
+        """Whether so many pairs are worth the patches of these cells."""
+        return self._tabulated and pairs >= sum(
+            cost(self._most, *(self._sides[side] for side in cell)) for cell in cells
         )
+
+    def _unfolded(self, cell: tuple[int, int]) -> Unfolded:
+        if cell not in self._unfoldings:
+            patch = self._made((min(cell), max(cell)))
+            assert patch is not None, "whoever asks has looked"
+            self._unfoldings[cell] = unfold(patch, swapped=cell[0] > cell[1])
+        return self._unfoldings[cell]
+
+    def _apart(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor) -> tuple[Tensor, Tensor]:
+        """|X_e − X_e'|² and |X_o − X_o'|²."""
+        even = odd = rho * 0.0
+        count = self._coordinates[0].shape[1] if self._coordinates else 0
+        for c, d in zip(a[FIXED : FIXED + count], b[FIXED : FIXED + count], strict=True):
+            even = even + (c - d).square()
+        for c, d in zip(a[FIXED + count :], b[FIXED + count :], strict=True):
+            odd = odd + (c - d).square()
+        return even, odd
 
     def _looked_up(self, pairs: _Pairs) -> tuple[Tensor, Tensor, Tensor | None]:
         """R and G of N pairs, 0 where no patch has them, and the indices of the pairs left out."""
@@ -149,10 +199,13 @@ class Table(Dual):
 
     def _patch(self, cell: tuple[int, int], pairs: int, differentiated: bool) -> Patch | None:
         """The patch for some pairs, made when first wanted. What is used does not depend on what was used before."""
-        sides = self._sides[cell[0]], self._sides[cell[1]]
-        if not self._tabulated or (pairs < cost(self._most, *sides) and not differentiated):
+        if not self._tabulated or not (differentiated or self._pays([cell], pairs)):
             return None
+        return self._made(cell)
+
+    def _made(self, cell: tuple[int, int]) -> Patch | None:
         if cell not in self._patches:
+            sides = self._sides[cell[0]], self._sides[cell[1]]
             self._patches[cell] = patch = tabulate(self._line, *sides)
             self.error = max(self.error, patch.error if patch is not None else 0.0)
         return self._patches[cell]

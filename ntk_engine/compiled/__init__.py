@@ -5,8 +5,9 @@ that family, of every depth, in every process of this machine.
 """
 
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
-from ntk_engine.compiled.source import layers_source, profile_source, series_source
+from ntk_engine.compiled.source import layers_source, profile_source, series_source, table_source
 from ntk_engine.compiled.stages import Stage, layers, profile, series
+from ntk_engine.compiled.tables import table
 from ntk_engine.compiled.tile import begin, finish, run, squares, tile_source
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "series",
     "series_source",
     "squares",
+    "table",
+    "table_source",
     "tile_source",
 ]

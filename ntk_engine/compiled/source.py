@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     # (parameters, rows of a, rows of b, ρ, gap, τ) → the three after the layer.
     LayerFormula = Callable[[Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
     SeriesFormula = Callable[[Any, Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
+    TableFormula = Callable[[Any, Any, Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
 
 _STATE = ("rho_", "gap_", "tau_")
 
@@ -38,6 +39,21 @@ def series_source(formula: SeriesFormula, width: int) -> str:
     sums = (_names("e[{}]", 5), _names("o[{}]", 5))
     rows = (_names("a[{}]", width), _names("b[{} * stride]", width))
     return _filled("series.cpp", MIX=str(width), LAYER=_lines(formula, *sums, *rows))
+
+
+def table_source(formula: TableFormula, fixed: int, width: int) -> str:
+    """The text to compile for a layer whose activation is tabulated.
+
+    formula: (what was found, rows of a, what they bring to the bias, the same of b, ρ, gap, τ) → the three after the
+    layer; fixed, width: how many numbers it takes of each row, and to the bias.
+    """
+    rows = (
+        _names("a[{}]", fixed),
+        _names("p[{}]", width),
+        _names("b[{} * stride]", fixed),
+        _names("q[{} * stride]", width),
+    )
+    return _filled("table.cpp", FIXED=str(fixed), MIX=str(width), LAYER=_lines(formula, _names("f[{}]", 4), *rows))
 
 
 @cache

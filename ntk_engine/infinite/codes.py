@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ntk_engine import compiled
-from ntk_engine.activations.base import ClosedForm, Formula
+from ntk_engine.activations import table
+from ntk_engine.activations.base import ClosedForm, Evaluation, Formula
 from ntk_engine.activations.series import Series, Sums, combine
 from ntk_engine.infinite import recursion
 from ntk_engine.infinite.recursion import BIAS_ROWS, Pairs
@@ -40,6 +41,9 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
     if isinstance(dual, Series):
         degree = a.shape[1] - BIAS_ROWS - 2
         return _then(tile, [compiled.series(_series(), *layer, degree) for layer in zip(a, b, strict=True)])
+    if isinstance(dual, table.Table):
+        layers = ((*layer, partial(dual.pieces, layer[0][1], layer[1][1])) for layer in zip(a, b, strict=True))
+        return _then(tile, (compiled.table(_table(), *layer) for layer in layers))
     return False
 
 
@@ -64,7 +68,7 @@ def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
 
 def _sources(activation: Activation) -> list[str]:
     if not isinstance(activation, ClosedForm):
-        return [_series()]
+        return [_series(), *([_table()] if activation.evaluation is Evaluation.TABLES else [])]
     one = torch.ones(1, dtype=torch.float64)
     return [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in (activation, activation.narrow(0.9, 1.1))]
 
@@ -104,3 +108,12 @@ def _series() -> str:
         return recursion.dense(a, b, Pairs(after.rho, after.gap, after.slope * tau))
 
     return compiled.series_source(formula, BIAS_ROWS)
+
+
+@cache
+def _table() -> str:
+    def formula(found: Any, a: Any, mix_a: Any, b: Any, mix_b: Any, rho: Any, gap: Any, tau: Any) -> Pairs:
+        after = table.nearest(*table.combine(a, b, found, rho, gap))
+        return recursion.dense(mix_a, mix_b, Pairs(after.rho, after.gap, after.slope * tau))
+
+    return compiled.table_source(formula, table.FIXED, BIAS_ROWS)
