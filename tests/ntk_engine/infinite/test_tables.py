@@ -42,7 +42,7 @@ def rows(dual: Table, ends: tuple[float, float]) -> tuple[Tensor, Tensor]:
     places = torch.rand(COLUMNS, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     root = ends[0] + places * (ends[1] - ends[0])
     root[:2] = torch.tensor(ends)
-    brings, _ = roots.through_layers(dual, SIGMA_W, BETA, 1, root)
+    brings, _ = roots.through_layers(dual, SIGMA_W, BETA, 1, torch.stack([root, root * 0.0]))
     return brings[..., :ROWS], brings
 
 
