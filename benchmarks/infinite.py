@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs/performance.md"
 CORES = 2
 # Seconds that a case may take, and after which it is not repeated a third time.
-LONGEST, ENOUGH = 400.0, 60.0
+LONGEST, ENOUGH = 120.0, 60.0
 MARKS = ("<!-- infinite: begin -->\n", "<!-- infinite: end -->\n")
 
 
