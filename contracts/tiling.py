@@ -15,7 +15,7 @@ SECONDS_PER_PRODUCT = 2 / 50e9
 SECONDS_PER_ENTRY_AND_LAYER = 10e-9
 SECONDS_PER_EXPECTATION = {
     Evaluation.CLOSED: 0.0,
-    Evaluation.TABLES: 500e-9,
+    Evaluation.TABLES: 100e-9,
     Evaluation.PIECES: 10e-6,
     Evaluation.QUADRATURE: 10e-3,
 }
