@@ -28,4 +28,4 @@ class PreparedRows:
 
 
 def _bytes(rows: Rows) -> int:
-    return sum(item.nbytes for item in (rows.scaled, rows.inverse, rows.roots))
+    return sum(item.nbytes for item in (rows.scaled, rows.inverse, rows.root, rows.rest) if item is not None)

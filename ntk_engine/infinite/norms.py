@@ -68,7 +68,7 @@ def _common_root(arch: Architecture, a: Rows, b: Rows) -> float | None:
         return None
     if isinstance(arch, Mlp) and arch.beta == 0.0 and arch.activation.facts.homogeneous:
         return 1.0
-    least, most = min(float(a.root.min()), float(b.root.min())), max(float(a.root.max()), float(b.root.max()))
+    least, most = min(a.range[0], b.range[0]), max(a.range[1], b.range[1])
     return most if most - least <= _EQUAL * most else None
 
 

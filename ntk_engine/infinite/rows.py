@@ -58,7 +58,19 @@ class Rows:
     @property
     def roots(self) -> Tensor:
         """`root` and `rest` (2×n)."""
-        return torch.stack([self.root, self.root.detach() * 0.0 if self.rest is None else self.rest])
+        if "roots" not in self.kept:
+            found = torch.stack([self.root, self.root.detach() * 0.0 if self.rest is None else self.rest])
+            self.kept["roots"] = found, found
+        return self.kept["roots"][0]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest root."""
+        if "range" not in self.kept:
+            found = self.root.aminmax()
+            self.kept["range"] = found.min, found.max
+        least, most = self.kept["range"]
+        return least.item(), most.item()
 
     @property
     def inputs(self) -> int:

@@ -1,6 +1,7 @@
-"""Fixtures of the engine's tests: the devices there are, and reference data where there is any."""
+"""Fixtures of the engine's tests: one thread, the devices there are, and reference data where there is any."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "device" in metafunc.fixturenames:
         gpus = [pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else []
         metafunc.parametrize("device", ["cpu", *gpus])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Thousands of small operations wait for one another where other processes hold the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

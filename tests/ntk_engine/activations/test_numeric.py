@@ -1,6 +1,6 @@
 """Duals by series and quadrature: activations whose printed dual is known, computed from their values alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf
@@ -34,15 +34,6 @@ ROUNDINGS = 16.0
 """Units of eps: sums of thousands of terms that do not cancel, then of 24 polynomials in ψ and as many in the roots."""
 MANY = 4096
 """Pairs for which a table pays."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Thousands of small operations wait for one another where other processes hold the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

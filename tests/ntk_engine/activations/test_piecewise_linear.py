@@ -1,6 +1,6 @@
 """Piecewise linear activations: against integrals over one variable at thirty digits, and against the quadrature."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,15 +22,6 @@ from tests.ntk_engine.activations.exact import EPS, Pair
 
 ROUNDINGS = 16.0
 """Units of eps: integrals of hundreds of terms that do not cancel."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small operations wait for one another where other processes hold the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Activations without a closed form, family by family: functions, and pairs by a product of two rules at 19 digits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from math import log, sqrt
 from typing import Any
@@ -56,15 +56,6 @@ TWINS: dict[Numeric, tuple[Callable[[Array], Array], Callable[[Array], Array]]] 
 """σ and σ' on numpy's extended precision."""
 POINTS = (-300.0, -30.0, -3.0, -0.7, -1e-3, -1e-150, 1e-150, 1e-3, 0.7, 3.0, 30.0, 300.0)
 each = pytest.mark.parametrize("sigma", FAMILIES, ids=lambda sigma: sigma.type)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small operations wait for one another where other processes hold the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @each
