@@ -1,7 +1,7 @@
 """How far rows of different norm are apart, as polynomials: for rows whose roots lie in a narrow range.
 
 At ρ = 1 rows of roots √q, √q' keep a gap w that vanishes where they are equal, and as the square of their difference.
-With u = log √q, moved and stretched to [−1, 1],
+With u = s (√q − m)/(√q + m), m the geometric mean of the range's ends and s such that u is in [−1, 1],
     w = (u − u')² Σ_{i,j<4} c_ij(u) u'^i v'^j,     v = T_4(u) = 8u⁴ − 8u² + 1,
 where the sum is a smooth function of both, interpolated at Chebyshev points; in v, unlike in powers up to u'^15, what
 rounding leaves stays small. A row brings u in two words, u², v and the c_ij. The points of u and those of u' lie
@@ -10,20 +10,21 @@ between one another, so that no quotient w/(u − u')² is of digits that cancel
 
 from __future__ import annotations
 
-from math import log1p
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ntk_engine.activations.chebyshev import basis, points, transform
-from ntk_engine.activations.double_functions import logarithm
-from ntk_engine.activations.double_word import Double, settled
+from ntk_engine.activations.double_word import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+    from ntk_engine.activations.double_word import Double
 
     # From roots (n) and roots (m), w (n×m).
     Gap = Callable[[Tensor, Tensor], Tensor]
@@ -40,7 +41,8 @@ class Apart:
     """w on a range of roots."""
 
     def __init__(self, least: float, most: float, gap: Gap) -> None:
-        self._least, self._half = least, log1p((most - least) / least) / 2.0
+        self._mean = sqrt(least) * sqrt(most)
+        self._scale = (most + self._mean) / (most - self._mean)
         one, other = points(TERMS - 1), _extremes(TERMS)
         quotient = gap(self._root(one), self._root(other)) / (one[:, None] - other).square()
         # Chebyshev coefficients in u, those of the terms in u'.
@@ -49,16 +51,13 @@ class Apart:
         """By how much √(2w) is missed at points between, at most."""
 
     def _root(self, u: Tensor) -> Tensor:
-        return self._least * (self._half * (u + 1.0)).exp()
+        return self._mean * (self._scale + u) / (self._scale - u)
 
     def rows(self, root: Tensor, exact: Double | None = None) -> list[Tensor]:
         """u, u², v, the c_ij and what rounding took from u, each of the shape of `root`; exact: the root."""
-        u = ((root - self._least) / self._least).log1p() / self._half - 1.0
-        if exact is None:
-            rest = u * 0.0
-        else:
-            above = logarithm(exact) - logarithm(Double.of(np.asarray(self._least)))
-            u, rest = settled(u, above / self._half - 1.0)
+        u, rest = (root - self._mean) / (root + self._mean) * self._scale, root * 0.0
+        if exact is not None:
+            u, rest = settled(u, (exact - self._mean) / (exact + self._mean) * self._scale)
         terms = basis(u.flatten(), TERMS - 1).mT @ self._coefficients.to(u)
         return [*_powers(u), *(item.view_as(u) for item in terms.unbind(-1)), rest]
 

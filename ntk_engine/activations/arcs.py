@@ -67,7 +67,8 @@ def rows(x: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
     g = one.hypot(x * sqrt(2.0)).reciprocal()
     p = x * sqrt(2.0) * g
     e = x * 2.0 * (x * 2.0 / (one.hypot(x * 2.0) + 1.0))
-    short = shortfall(e.atan2(e + 2.0) * 2.0)
+    hypotenuse = e.hypot(e + 2.0)
+    short = shortfall(f.angle(e / hypotenuse, (e + 2.0) / hypotenuse) * 2.0)
     square = short / (1.0 - short)  # A/p² − 1
     above = (1.0 + square).sqrt()
     return x, p, g, e, square / (1.0 + above), (p * above).reciprocal(), rest

@@ -113,6 +113,15 @@ class Formula(Dual):
         """The numbers that `pair` reads; formulas are compiled once for all of them."""
         return ()
 
+    @property
+    def whole(self) -> Formula:
+        """The formula of the same activation for rows of all roots: rows of this one begin with rows of that."""
+        return self
+
+    def beside(self, root: Tensor, rest: Tensor) -> Sequence[Tensor]:
+        """What follows them, if anything."""
+        return ()
+
     @staticmethod
     @abstractmethod
     def pair(

@@ -53,15 +53,15 @@ class Gelu(ClosedForm):
         return _phi(z) + z * (z * z * -0.5).exp() * sqrt(0.5 / pi)
 
     def rows(self, root: Tensor) -> tuple[Tensor, ...]:
-        """√E[σ²], the shares of the two parts, √n, u and v of `apart_at_one`, and the row's arcs."""
+        """√E[σ²], the shares of the two parts, √n, u and v of `apart_at_one`, the row's arcs, 1/p√n."""
         x = (root * sqrt(0.5)).clamp_max(_MOST)
         arc = arcs.rows(x, x.detach() * 0.0)
-        g, e, m = arc[2:5]
+        p, g, e, m = arc[1:5]
         u, v = g * (e + 1.0).sqrt(), g / (e + 1.0).sqrt()
         n = ((1.0 + m) * (1.0 + m) + u * u + v * v).sqrt()
         # √E[h²]/(√q/2) = √(2/π) √n p, where p is that of x itself: below the least root of `arcs`, n is constant.
         length, *shares = parts.shares(x.new_ones(x.shape), x * (g * n) * (2.0 / sqrt(pi)))
-        return root * 0.5 * length, *shares, n, u, v, *arc
+        return root * 0.5 * length, *shares, n, u, v, *arc, (p * n).reciprocal()
 
     @staticmethod
     def pair(
@@ -72,9 +72,9 @@ class Gelu(ClosedForm):
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """ρ and 1 − |ρ| of z/2 and of h, mixed; h is even, and its ρ lies in [1/3, 1]."""
-        arc = arcs.arcs(a[8:], b[8:], rho, gap)
+        arc = arcs.arcs(a[8:15], b[8:15], rho, gap)
         mixed, gg = arc.product * arc.product, a[10] * b[10]
-        inverse, unit = 1.0 / arc.cosine, 1.0 / (arc.product * (a[5] * b[5]))
+        inverse, unit = 1.0 / arc.cosine, a[15] * b[15]
         short = arcs.shortfall(arc.delta * 0.5)
         sine, cosine = arc.delta * 0.5 * (1.0 - short), f.sqrt((1.0 + arc.cos_delta) * 0.5)
         steep = arc.cosine1 * arc.cosine1 + mixed * (sine * sine / (1.0 + cosine)) + arc.product * arc.cosine1 * sine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ntk_engine.activations import arcs, parts
 from ntk_engine.activations import formulas as f
 from ntk_engine.activations.apart import Apart, apart, on_range
-from ntk_engine.activations.base import Formula
+from ntk_engine.activations.base import ClosedForm, Formula
 from ntk_engine.activations.double_word import words
 from ntk_engine.activations.gelu import apart_at_one
 
@@ -22,28 +22,38 @@ if TYPE_CHECKING:
     from ntk_engine.activations.gelu import Gelu
 
 
-class NarrowErf(Formula):
-    """erf for rows whose roots lie in a narrow range."""
+class Narrow(Formula):
+    """A closed form for rows whose roots lie in a narrow range."""
 
-    def __init__(self, whole: Erf, apart: Apart) -> None:
-        self._whole, self._apart = whole, apart
+    def __init__(self, whole: ClosedForm, apart: Apart, scale: float = 1.0) -> None:
+        """scale: what roots are multiplied by before they are given to `apart`."""
+        self._whole, self._apart, self._scale = whole, apart, scale
         self.error = apart.error
+
+    @property
+    def whole(self) -> Formula:
+        """The closed form."""
+        return self._whole
+
+    def beside(self, root: Tensor, rest: Tensor) -> list[Tensor]:
+        """As `Apart.rows`."""
+        return self._apart.rows(root * self._scale, words(root, rest) * self._scale)
 
     def rows(self, root: Tensor) -> list[Tensor]:
         """`rows_beside` nothing."""
         return self.rows_beside(root, root.detach() * 0.0)
 
     def rows_beside(self, root: Tensor, rest: Tensor) -> list[Tensor]:
-        """As `Erf.rows_beside`, then as `Apart.rows`."""
-        scale = abs(self._whole.b)
-        return [
-            *self._whole.rows_beside(root, rest),
-            *self._apart.rows(root * scale, words(root, rest) * scale),
-        ]
+        """Those of the closed form, then what is beside them."""
+        return [*self._whole.rows_beside(root, rest), *self.beside(root, rest)]
 
-    def moment(self, root: Double) -> Double:
-        """As `Erf.moment`."""
+    def moment(self, root: Double) -> Double | None:
+        """That of the closed form."""
         return self._whole.moment(root)
+
+
+class NarrowErf(Narrow):
+    """erf for rows whose roots lie in a narrow range."""
 
     @staticmethod
     def pair(
@@ -78,29 +88,21 @@ def erf(whole: Erf, least: float, most: float) -> Formula:
     found = on_range(least * abs(whole.b), most * abs(whole.b), gap)
     if found is None:
         return whole
-    return NarrowShiftedErf(whole, found) if whole.c else NarrowErf(whole, found)
+    family = NarrowShiftedErf if whole.c else NarrowErf
+    return family(whole, found, abs(whole.b))
 
 
-class NarrowGelu(Formula):
+class NarrowGelu(Narrow):
     """GELU for rows whose roots lie in a narrow range."""
-
-    def __init__(self, whole: Gelu, apart: Apart) -> None:
-        self._whole, self._apart = whole, apart
-        self.error = apart.error
-
-    def rows(self, root: Tensor) -> list[Tensor]:
-        """√E[σ²], the shares, p, g and 1/(p√n), then as `Apart.rows`."""
-        *shares, n, _, _, _, p, g, _, _, _, _ = self._whole.rows(root)
-        return [*shares, p, g, (p * n).reciprocal(), *self._apart.rows(root)]
 
     @staticmethod
     def pair(
         p: Sequence[float], a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `Gelu.pair`, with one division and without what rows of different norm need there."""
-        product, gg, unit, inner = a[5] * b[5], a[6] * b[6], a[7] * b[7], 1.0 - gap
+        product, gg, unit, inner = a[9] * b[9], a[10] * b[10], a[15] * b[15], 1.0 - gap
         less = gap * (2.0 - gap)
-        rest, mixed = a[6] * a[6] + a[5] * b[6] * (a[5] * b[6]), product * product
+        rest, mixed = a[10] * a[10] + a[9] * b[10] * (a[9] * b[10]), product * product
         cosine1, cosine = f.sqrt(rest), f.sqrt(rest + mixed * less)
         cos_delta = cosine * cosine1 + mixed * inner
         half = f.sqrt((1.0 + cos_delta) * 0.5)
@@ -117,7 +119,7 @@ class NarrowGelu(Formula):
         )
         last = product * (gg * gg) * less * (over_middles * (1.0 + half)) * (1.0 + inverse * inverse1)
         turned = delta * short + 2.0 * sine * steep + abs(psi) * gap + last
-        gap_even = turned * unit + apart(a[8:], b[8:])
+        gap_even = turned * unit + apart(a[16:], b[16:])
         rho_next, gap_next = parts.together(a[1:5], b[1:5], (rho, gap), (1.0 - gap_even, gap_even))
         inside = cosine1 * cosine1 + gg * gg * (1.0 + inverse * inverse)
         slope = (psi + product * rho * inverse * inside) * unit
@@ -129,7 +131,7 @@ def gelu(whole: Gelu, least: float, most: float) -> Formula:
     def gap(x: Tensor, y: Tensor) -> Tensor:
         a, b = [item[:, None] for item in whole.rows(x)], whole.rows(y)
         one = x.new_ones(len(x), len(y))
-        arc, gg = arcs.arcs(a[8:], b[8:], one, one * 0.0), a[10] * b[10]
+        arc, gg = arcs.arcs(a[8:15], b[8:15], one, one * 0.0), a[10] * b[10]
         return apart_at_one(a, b, arc, gg) / (arc.product * (a[5] * b[5]))
 
     found = on_range(least, most, gap)

@@ -5,6 +5,8 @@ that family, of every depth, in every process of this machine.
 """
 
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
+from ntk_engine.compiled.row_recording import RowFormula, record_rows
+from ntk_engine.compiled.rows import rows
 from ntk_engine.compiled.source import layers_source, profile_source, series_source, table_source
 from ntk_engine.compiled.stages import Stage, layers, profile, series
 from ntk_engine.compiled.tables import table
@@ -12,6 +14,7 @@ from ntk_engine.compiled.tile import begin, finish, run, squares, tile_source
 
 __all__ = [
     "CompilerError",
+    "RowFormula",
     "Stage",
     "begin",
     "build",
@@ -22,6 +25,8 @@ __all__ = [
     "prepare",
     "profile",
     "profile_source",
+    "record_rows",
+    "rows",
     "run",
     "series",
     "series_source",

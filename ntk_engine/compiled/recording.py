@@ -13,13 +13,21 @@ class Recorder:
         self.lines: list[str] = []
         self._known: dict[str, Symbol] = {}
 
+    def name(self, name: str) -> Symbol:
+        """A variable that is there before."""
+        return Symbol(self, name)
+
     def symbol(self, expression: str, kind: str = "double") -> Symbol:
         """The variable that holds the expression."""
         if expression not in self._known:
             name = f"t{len(self.lines)}"
             self.lines.append(f"const {kind} {name} = {expression};")
-            self._known[expression] = Symbol(self, name)
+            self._known[expression] = self.name(name)
         return self._known[expression]
+
+    def text(self, value: Any) -> str:
+        """A variable's name, or a number: in hexadecimal it is the same, digit by digit."""
+        return value.name if isinstance(value, Symbol) else f"{float(value).hex()}"
 
 
 class Symbol:
@@ -30,13 +38,14 @@ class Symbol:
         self.name = name
 
     def _binary(self, operator: str, left: Any, right: Any) -> Symbol:
-        return self.recorder.symbol(f"{_text(left)} {operator} {_text(right)}")
+        text = self.recorder.text
+        return self.recorder.symbol(f"{text(left)} {operator} {text(right)}")
 
     def _compare(self, operator: str, other: Any) -> Symbol:
-        return self.recorder.symbol(f"{self.name} {operator} {_text(other)}", "bool")
+        return self.recorder.symbol(f"{self.name} {operator} {self.recorder.text(other)}", "bool")
 
     def _call(self, function: str, *others: Any) -> Symbol:
-        arguments = ", ".join(_text(item) for item in (self, *others))
+        arguments = ", ".join(map(self.recorder.text, (self, *others)))
         return self.recorder.symbol(f"{function}({arguments})")
 
     def __add__(self, other: Any) -> Symbol:
@@ -76,7 +85,7 @@ class Symbol:
         return self._call("magnitude")
 
     def where(self, condition: Symbol, other: Any) -> Symbol:
-        return self.recorder.symbol(f"{condition.name} ? {self.name} : {_text(other)}")
+        return self.recorder.symbol(f"{condition.name} ? {self.name} : {self.recorder.text(other)}")
 
     def arc_rest(self) -> Symbol:
         return self._call("arc_rest")
@@ -94,11 +103,6 @@ class Symbol:
         return self._call("angle", cosine)
 
 
-def _text(value: Any) -> str:
-    # Hexadecimal: the constant is the same number, digit by digit.
-    return value.name if isinstance(value, Symbol) else f"{float(value).hex()}"
-
-
 def record(formula: Callable[..., Sequence[Any]], *arguments: Any, results: Sequence[str]) -> list[str]:
     """The C++ lines that assign the formula's results to the named variables.
 
@@ -106,8 +110,8 @@ def record(formula: Callable[..., Sequence[Any]], *arguments: Any, results: Sequ
     """
     recorder = Recorder()
     symbols = [
-        [Symbol(recorder, name) for name in argument] if isinstance(argument, list) else Symbol(recorder, argument)
+        [recorder.name(name) for name in argument] if isinstance(argument, list) else recorder.name(argument)
         for argument in arguments
     ]
     values = formula(*symbols)
-    return [*recorder.lines, *(f"{name} = {_text(v)};" for name, v in zip(results, values, strict=True))]
+    return [*recorder.lines, *(f"{name} = {recorder.text(v)};" for name, v in zip(results, values, strict=True))]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ntk_engine.compiled.recording import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     # (parameters, rows of a, rows of b, ρ, gap, τ) → the three after the layer.
     LayerFormula = Callable[[Any, Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
@@ -54,6 +54,18 @@ def table_source(formula: TableFormula, fixed: int, width: int) -> str:
         _names("q[{} * stride]", width),
     )
     return _filled("table.cpp", FIXED=str(fixed), MIX=str(width), LAYER=_lines(formula, _names("f[{}]", 4), *rows))
+
+
+def rows_source(lines: Sequence[str], constants: int, width: int) -> str:
+    """The text to compile for what layers make of rows, each of which brings `width` numbers to pairs."""
+    # Read before the loop: the vectoriser does not move what a branch may skip.
+    names = "\n    ".join(f"const double c{k} = constants[{k}];" for k in range(constants))
+    text = _text("rows.cpp").replace("@PANEL@", _text("panel.cpp") + _text("elementary.cpp"))
+    return (
+        text.replace("@CONSTANTS@", names)
+        .replace("@WIDTH@", str(width))
+        .replace("@LAYER@", "\n            ".join(lines))
+    )
 
 
 @cache

@@ -11,7 +11,7 @@ from ntk_engine import compiled
 from ntk_engine.activations import table
 from ntk_engine.activations.base import ClosedForm, Evaluation, Formula
 from ntk_engine.activations.series import Series, Sums, combine
-from ntk_engine.infinite import recursion
+from ntk_engine.infinite import recursion, row_codes
 from ntk_engine.infinite.recursion import BIAS_ROWS, Pairs
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
 def _sources(activation: Activation) -> list[str]:
     if not isinstance(activation, ClosedForm):
         return [_series(), *([_table()] if activation.evaluation is Evaluation.TABLES else [])]
-    one = torch.ones(1, dtype=torch.float64)
-    return [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in (activation, activation.narrow(0.9, 1.1))]
+    one, rows = torch.ones(1, dtype=torch.float64), row_codes.source(activation)
+    pairs = [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in (activation, activation.narrow(0.9, 1.1))]
+    return pairs if rows is None else [*pairs, rows]
 
 
 def _closed(dual: Formula, width: int) -> str:

@@ -42,9 +42,17 @@ def outputs(arch: Architecture, prepared: Rows) -> Tensor:
     if ("outputs", arch) not in prepared.kept:
         # Rows of equal norm have few roots, by rounding.
         root, place = torch.unique(prepared.root, return_inverse=True)
-        after = on_diagonal(arch, _of_roots(root, prepared))[1][place]
+        after = _roots_after(arch, _of_roots(root, prepared))[place]
         prepared.kept["outputs", arch] = (after, after)
     return prepared.kept["outputs", arch][0]
+
+
+def _roots_after(arch: Architecture, prepared: Rows) -> Tensor:
+    """√q of every row after the network, beside pairs of all rows with the first, of which there are the fewest."""
+    first, all_rows = Side(prepared, slice(0, 1), 0), Side(prepared, slice(0, len(prepared)), 1)
+    rho, gap, tau = (prepared.root.new_full((1, len(prepared)), value) for value in (0.0, 1.0, 0.0))
+    run(arch, Way(Tile(Pairs(rho, gap, tau)), first, all_rows, prepared.inputs))
+    return all_rows.root
 
 
 def profile_of(arch: Architecture, a: Rows, b: Rows) -> Profile | None:

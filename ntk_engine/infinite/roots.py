@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Make = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 # σ_w or β: a tensor of no dimensions where it is differentiated.
 Number = Union[float, "Tensor"]
+Words = tuple["Tensor", "Tensor"]
 Biased = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 # Where squares of roots are no numbers, neither is what is computed in two words: see `settled`.
 OF_ANY_SIZE = np.errstate(all="ignore")
@@ -38,7 +39,7 @@ _ZERO, _NOTHING = 2.0**-480, 2.0**-400
 
 
 # The root that stands for one that has overflowed, and what is less than an unbounded activation makes of it.
-_MOST, _BOUNDED = 2.0**1000, 2.0**800
+_MOST, _BOUNDED = 2.0**990, 2.0**800
 
 
 def held(roots: Tensor) -> Tensor:
@@ -56,24 +57,22 @@ def finite(roots: Tensor) -> Tensor:
     return roots.masked_fill(roots[0] == inf, 2.0**1023)
 
 
-def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
+def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Words, Biased]:
     """√q = √(a + β²) of rows whose roots before the bias are √a, and their α, γ and t in two words (see `recursion`).
 
     root, exact: √a (n), the latter without derivatives.
     """
-    if isinstance(beta, torch.Tensor):
-        # √(a + β²) has no derivative where both are 0; such rows are held.
-        nothing = (root == 0.0) & (beta == 0.0)
-        biased, brings = _add_bias(root.masked_fill(nothing, 1.0), exact, beta)
-        return biased.masked_fill(nothing, 0.0), brings
-    if beta == 0.0:
+    if isinstance(beta, float) and beta == 0.0:
         zero = torch.zeros_like(root)
-        return torch.stack(settled(root, exact)), (zero + 1.0, zero, zero, zero)
-    return _add_bias(root, exact, beta)
+        return settled(root, exact), (zero + 1.0, zero, zero, zero)
+    # √(a + β²) has no derivative where both are 0; such rows are held.
+    nothing = (root == 0.0) & (beta == 0.0)
+    (after, rest), brings = _add_bias(root.masked_fill(nothing, 1.0), exact, beta)
+    return (after.masked_fill(nothing, 0.0), rest), brings
 
 
 @OF_ANY_SIZE
-def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased]:
+def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Words, Biased]:
     biased = (root * 0.0 + beta).hypot(root)
     # In units of a power of two: squares neither overflow, nor underflow where they matter.
     _, power = np.frexp(np.maximum(exact.high, _value(beta)))
@@ -82,39 +81,43 @@ def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Tensor, Biased
     after = (before * before + bias * bias).root()
     tangent = bias / (after + before)
     t = settled(beta / (biased + root), tangent)
-    return torch.stack(settled(biased, ldexp(after, power))), (
-        (root / biased).where(root < inf, 1.0),
-        beta / biased,
-        *t,
-    )
+    return settled(biased, ldexp(after, power)), ((root / biased).where(root < inf, 1.0), beta / biased, *t)
 
 
 @OF_ANY_SIZE
+def layer(dual: Dual, sigma_w: Number, beta: Number, root: Tensor, rest: Tensor) -> tuple[list[Tensor], Words]:
+    """What rows bring to an activation and the dense layer after it, and the words of their roots after both."""
+    of_dual, exact = through_activation(dual, root, rest)
+    after, biased = add_bias(of_dual[0] * sigma_w, exact * _value(sigma_w), beta)
+    return [*of_dual, *biased], after
+
+
 def through_layers(dual: Dual, sigma_w: Number, beta: Number, layers: int, roots: Tensor) -> tuple[Tensor, Tensor]:
     """What rows bring to so many layers (layers×width×n), activation then dense, and their roots after them."""
-    brings = []
+    brought = []
     for _ in range(layers):
-        of_dual, exact = through_activation(dual, roots)
-        roots, biased = add_bias(of_dual[0] * sigma_w, exact * _value(sigma_w), beta)
-        brings.append(torch.stack([*of_dual, *biased]))
-    return torch.stack(brings), roots
+        brings, after = layer(dual, sigma_w, beta, *roots)
+        brought.append(torch.stack(brings))
+        roots = torch.stack(after)
+    return torch.stack(brought), roots
 
 
 @OF_ANY_SIZE
 def through_dense(sigma_w: Number, beta: Number, roots: Tensor) -> tuple[Tensor, Biased]:
     """The roots after a dense layer alone, and what it takes of the rows."""
-    return add_bias(roots[0] * sigma_w, words(*roots) * _value(sigma_w), beta)
+    after, biased = add_bias(roots[0] * sigma_w, words(*roots) * _value(sigma_w), beta)
+    return torch.stack(after), biased
 
 
 @OF_ANY_SIZE
-def through_activation(dual: Dual, roots: Tensor) -> tuple[list[Tensor], Double]:
+def through_activation(dual: Dual, root: Tensor, rest: Tensor) -> tuple[list[Tensor], Double]:
     """What rows bring to an activation, and √E[σ²] in two words."""
-    endless = roots[0] == inf
-    roots = roots.masked_fill(endless, _MOST)
-    of_dual = list(dual.rows_beside(*roots))
+    endless = root == inf
+    root, rest = root.masked_fill(endless, _MOST), rest.masked_fill(endless, _MOST)
+    of_dual = list(dual.rows_beside(root, rest))
     # What overflowed stays infinite, unless the activation is bounded.
     of_dual[0] = of_dual[0].masked_fill(endless & (of_dual[0] > _BOUNDED), inf)
-    moment = dual.moment(words(*roots)) or words(of_dual[0], of_dual[0] * 0.0)
+    moment = dual.moment(words(root, rest)) or words(of_dual[0], of_dual[0] * 0.0)
     return of_dual, Double(np.where(of_dual[0].detach().isinf().cpu(), inf, moment.high), moment.low)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from ntk_engine.activations.base import ClosedForm
 from ntk_engine.activations.double_word import settled
-from ntk_engine.infinite import codes, recursion, roots
+from ntk_engine.infinite import codes, recursion, roots, row_codes
 from ntk_engine.infinite.recursion import Pairs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.tiles import Tile
 
 # Fewer pairs take less time than what narrows a closed form to a range of roots.
-_NARROWED = 2**19
+_NARROWED = 2**21
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
 # How far around a root, of it, a function is known at least where it is differentiated.
@@ -50,7 +50,7 @@ def stack(
     """
     for count in _chunks(activation, layers, a, b):
         dual = _dual(activation, a, b)
-        make = partial(roots.through_layers, dual, sigma_w, beta, count)
+        make = partial(_through_layers, dual, sigma_w, beta, count)
         rows_a, rows_b = (side.advance((dual, sigma_w, beta, count), make) for side in (a, b))
         signs = [signed] + [not dual.nonnegative] * (count - 1)
         if not codes.stack(dual, tile, rows_a, rows_b, signs):
@@ -62,12 +62,17 @@ def stack(
     return signed
 
 
+def _through_layers(dual: Dual, sigma_w: float, beta: float, layers: int, before: Tensor) -> tuple[Tensor, Tensor]:
+    found = row_codes.layers(dual, sigma_w, beta, layers, before)
+    return found or roots.through_layers(dual, sigma_w, beta, layers, before)
+
+
 def activate(activation: Activation, pairs: Pairs, a: Side, b: Side) -> tuple[Pairs, bool]:
     """An activation alone, and whether ρ may be negative after it."""
     dual = _dual(activation, a, b)
 
     def make(before: Tensor) -> tuple[Tensor, Tensor]:
-        brings, exact = roots.through_activation(dual, before)
+        brings, exact = roots.through_activation(dual, *before)
         return torch.stack(brings), torch.stack(settled(brings[0], exact))
 
     rows_a, rows_b = (side.lay(side.advance(dual, make)).unbind() for side in (a, b))
