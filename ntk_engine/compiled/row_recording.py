@@ -174,7 +174,7 @@ def record_rows(formula: Callable[[Any, Any, Any, Any], tuple[Sequence[Any], tup
     """
     recorder = RowRecorder()
     brings, after = formula(*map(recorder.name, ("sigma_w", "beta", "before", "rest")))
-    results = [*(f"out[{k} * rows + i]" for k in range(len(brings))), "high[i]", "low[i]"]
+    results = [*(f"out[{k}][i]" for k in range(len(brings))), "high[i]", "low[i]"]
     assignments = [f"{name} = {recorder.text(value)};" for name, value in zip(results, (*brings, *after), strict=True)]
     text = rows_source([*recorder.lines, *assignments], len(recorder.constants), len(brings))
     return RowFormula(text, [float(constant) for constant in recorder.constants], len(brings))

@@ -34,16 +34,35 @@ inline double hypotenuse(double x, double y) {
     return most == __builtin_inf() ? most : most * root(1.0 + ratio * ratio);
 }
 
+constexpr int WIDTH = @WIDTH@;  // how many numbers a row brings to a layer
+constexpr long TOGETHER = 32;
+
+// So many rows through one layer. high, low: the words of their roots, before and after.
+inline void layer(const double* constants, double sigma_w, double beta, double* high, double* low,
+                  double (&out)[WIDTH][TOGETHER]) {
+    @CONSTANTS@
+#pragma GCC ivdep
+    for (long i = 0; i < TOGETHER; ++i) {
+        const double before = high[i], rest = low[i];
+        @LAYER@
+    }
+}
+
 }  // namespace
 
-// high, low: the words of the rows' roots before, and then after all layers. out: layers x WIDTH x rows.
-extern "C" void rows(const double* constants, double sigma_w, double beta, long rows, long layers, double* __restrict high,
-                     double* __restrict low, double* __restrict out) {
-    @CONSTANTS@
-    for (long l = 0; l < layers; ++l, out += @WIDTH@ * rows)
-#pragma GCC ivdep
-        for (long i = 0; i < rows; ++i) {
-            const double before = high[i], rest = low[i];
-            @LAYER@
+// high, low: of all rows, before and after all layers. out: layers x WIDTH x rows.
+extern "C" void rows(const double* constants, double sigma_w, double beta, long rows, long layers, double* high, double* low,
+                     double* out) {
+    for (long first = 0; first < rows; first += TOGETHER) {
+        const long some = rows - first < TOGETHER ? rows - first : TOGETHER, bytes = some * sizeof(double);
+        double words[2][TOGETHER] = {}, brings[WIDTH][TOGETHER];
+        __builtin_memcpy(words[0], high + first, bytes);
+        __builtin_memcpy(words[1], low + first, bytes);
+        for (long l = 0; l < layers; ++l) {
+            layer(constants, sigma_w, beta, words[0], words[1], brings);
+            for (long k = 0; k < WIDTH; ++k) __builtin_memcpy(out + (l * WIDTH + k) * rows + first, brings[k], bytes);
         }
+        __builtin_memcpy(high + first, words[0], bytes);
+        __builtin_memcpy(low + first, words[1], bytes);
+    }
 }

@@ -62,9 +62,7 @@ def rows_source(lines: Sequence[str], constants: int, width: int) -> str:
     names = "\n    ".join(f"const double c{k} = constants[{k}];" for k in range(constants))
     text = _text("rows.cpp").replace("@PANEL@", _text("panel.cpp") + _text("elementary.cpp"))
     return (
-        text.replace("@CONSTANTS@", names)
-        .replace("@WIDTH@", str(width))
-        .replace("@LAYER@", "\n            ".join(lines))
+        text.replace("@CONSTANTS@", names).replace("@WIDTH@", str(width)).replace("@LAYER@", "\n        ".join(lines))
     )
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.tiles import Tile
 
 
+# Fewer pairs take less time than what narrows a closed form to a range of roots.
+NARROWED = 2**21
+
+
 def dense(tile: Tile, a: Tensor, b: Tensor, *, signed: bool) -> bool:
     """Let a dense layer wait for a tile, given what it takes of its rows (4×n); False if no code can."""
     stage = compiled.layers(_dense(), a[None], b[None], (), [signed]) if _may_be_compiled(tile, a) else None
@@ -49,9 +53,20 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
 
 def prepare(activations: Iterable[Activation], dtypes: Iterable[torch.dtype]) -> None:
     """Wait until the code of what every tile needs and of these activations is compiled, or cannot be."""
-    tiles = map(compiled.tile_source, dtypes)
-    families = (text for activation in activations for text in _sources(activation))
-    compiled.prepare([*tiles, *families, _dense(), compiled.profile_source()])
+    found = list(activations)
+    rows = [text for item in found if isinstance(item, ClosedForm) and (text := row_codes.source(item)) is not None]
+    # What takes longest comes first.
+    compiled.prepare([*rows, *_of_tiles(found, dtypes, narrow=True), compiled.profile_source()])
+
+
+def prepare_tiles(activations: Iterable[Activation], dtype: torch.dtype, pairs: int) -> None:
+    """The same for what so many pairs take longest without: what is soon done is not waited for."""
+    compiled.prepare(_of_tiles(activations, [dtype], narrow=pairs >= NARROWED))
+
+
+def _of_tiles(activations: Iterable[Activation], dtypes: Iterable[torch.dtype], *, narrow: bool) -> list[str]:
+    families = (text for activation in activations for text in _sources(activation, narrow=narrow))
+    return [*families, *map(compiled.tile_source, dtypes), _dense()]
 
 
 def _then(tile: Tile, stages: Iterable[compiled.Stage | None]) -> bool:
@@ -66,12 +81,12 @@ def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
     return tile.compilable and not rows.requires_grad
 
 
-def _sources(activation: Activation) -> list[str]:
+def _sources(activation: Activation, *, narrow: bool) -> list[str]:
     if not isinstance(activation, ClosedForm):
         return [_series(), *([_table()] if activation.evaluation is Evaluation.TABLES else [])]
-    one, rows = torch.ones(1, dtype=torch.float64), row_codes.source(activation)
-    pairs = [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in (activation, activation.narrow(0.9, 1.1))]
-    return pairs if rows is None else [*pairs, rows]
+    one = torch.ones(1, dtype=torch.float64)
+    duals = [activation, activation.narrow(0.9, 1.1)] if narrow else [activation]
+    return [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in duals]
 
 
 def _closed(dual: Formula, width: int) -> str:

@@ -138,7 +138,7 @@ def kernel(
     result = Kernel({name: matrix(x1, len(a), len(b)) for name in KERNELS if name in kernels})
 
     if x1.device.type == "cpu" and len(a) * len(b) * depth(arch) >= _WAITING:
-        codes.prepare(activations(arch), [x1.dtype])
+        codes.prepare_tiles(activations(arch), x1.dtype, len(a) * len(b))
     gram, local = x2 is None, threading.local()
     profile_of(arch, a, b)
 

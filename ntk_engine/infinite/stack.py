@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ntk_engine.infinite.rows import Side
     from ntk_engine.infinite.tiles import Tile
 
-# Fewer pairs take less time than what narrows a closed form to a range of roots.
-_NARROWED = 2**21
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
 # How far around a root, of it, a function is known at least where it is differentiated.
@@ -95,7 +93,7 @@ def _dual(activation: Activation, a: Side, b: Side) -> Dual:
 
 def _narrows(activation: ClosedForm, a: Side, b: Side) -> bool:
     differentiated = a.root.requires_grad or b.root.requires_grad
-    return activation.narrows and a.count * b.count >= _NARROWED and not differentiated
+    return activation.narrows and a.count * b.count >= codes.NARROWED and not differentiated
 
 
 def _union(a: Side, b: Side) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from ntk_engine.activations.erf import Erf
 from ntk_engine.activations.gelu import Gelu
 from ntk_engine.activations.narrow import NarrowErf, NarrowGelu, NarrowShiftedErf
 from ntk_engine.architecture import mlp
-from ntk_engine.infinite import stack
+from ntk_engine.infinite import codes
 from tests.ntk_engine.activations import exact
 from tests.ntk_engine.activations.printed import printed
 
@@ -66,7 +66,7 @@ def test_kernels_are_the_same(activation: ClosedForm, monkeypatch: pytest.Monkey
     arch = mlp(4, activation, sigma_w=1.5)
     infinite.prepare(arch)
     whole = infinite.kernel(arch, x)
-    monkeypatch.setattr(stack, "_NARROWED", 0)
+    monkeypatch.setattr(codes, "NARROWED", 0)
     narrow = infinite.kernel(arch, x)
     assert not torch.equal(whole.ntk, narrow.ntk)
     for one, other in ((whole.nngp, narrow.nngp), (whole.ntk, narrow.ntk)):

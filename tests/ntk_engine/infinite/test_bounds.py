@@ -13,7 +13,7 @@ from ntk_engine import infinite
 from ntk_engine.activations.base import After, Dual
 from ntk_engine.activations.sigmoids import Softsign, Tanh
 from ntk_engine.architecture import mlp, parse
-from ntk_engine.infinite import norms, stack
+from ntk_engine.infinite import codes, norms
 from ntk_engine.infinite.profile import tolerance
 from tests.ntk_engine.infinite.digits import kernels
 
@@ -126,7 +126,7 @@ def test_a_table_of_the_network_is_an_approximation(monkeypatch: pytest.MonkeyPa
 def test_polynomials_in_a_closed_form_are_an_approximation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x = inputs((1.0, 1.5, 2.0))
     assert infinite.kernel(mlp(3, name), x).bounds["ntk"] == 0.0
-    monkeypatch.setattr(stack, "_NARROWED", 9)
+    monkeypatch.setattr(codes, "NARROWED", 9)
     assert 0.0 < infinite.kernel(mlp(3, name), x).bounds["ntk"] <= 1e-12
 
 

@@ -20,7 +20,7 @@ from ntk_engine.activations.rectified_power import RectifiedPower
 from ntk_engine.activations.sine import Cos, Sin
 from ntk_engine.activations.step import Sign, Step
 from ntk_engine.architecture import mlp
-from ntk_engine.infinite import stack
+from ntk_engine.infinite import codes
 from tests.ntk_engine.infinite import textbook
 from tests.ntk_engine.infinite.pairs import Pair, at_norm, excess, mixed, stacked
 
@@ -159,7 +159,7 @@ def test_chaos_of_near_duplicates_of_other_norms(
     """Each layer magnifies the difference of two norms, and would magnify what rounding had done to it."""
     if narrowed and not activation.narrows:
         return
-    monkeypatch.setattr(stack, "_NARROWED", 0 if narrowed else inf)
+    monkeypatch.setattr(codes, "NARROWED", 0 if narrowed else inf)
     pairs = [pair for pair in at_norm(norm) if of_near_angles_and_other_norms(pair)]
     for sigma_w in (4.0, 30.0):
         worst, what = max(deviations(Case(activation, 1.0, 4.0), pairs, 0.1, sigma_w, (3, 10, 20)))
