@@ -17,11 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from ctypes import CDLL, c_long, c_void_p
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
 from benchmarks.machine import facts
@@ -144,11 +145,31 @@ def best_of(call: Callable[[], object], times: int = 30) -> float:
     return min(taken)
 
 
+# What the peer took, by case; None where it came to no end.
+_peer: dict[Case, dict[str, float] | None] = {}
+
+
+def peers(case: Case, python: str | None, cache_home: str) -> dict[str, float] | None:
+    """What the peer takes, unless a quarter of the points, with a sixteenth of the entries, shows that it cannot."""
+    smaller = replace(case, points=case.points // 4)
+    if python is None or (smaller in _peer and not _can_grow(_peer[smaller])):
+        return None
+    _peer[case] = run([python, str(HERE / "peers/nt_infinite.py"), *case.arguments], cache_home)
+    return _peer[case]
+
+
+def _can_grow(found: dict[str, float] | None) -> bool:
+    """Whether sixteen times the entries take less than the time and the memory there are."""
+    if found is None:
+        return False
+    return 32 * found["seconds"] < LONGEST and 16 * found["peak"] < psutil.virtual_memory().available
+
+
 def row(case: Case, peer: str | None) -> str:
     """The case's line of the table."""
     with tempfile.TemporaryDirectory() as empty:
         mine = run([sys.executable, "-m", "benchmarks.infinite", "--case", json.dumps(asdict(case))], empty)
-        theirs = run([peer, str(HERE / "peers/nt_infinite.py"), *case.arguments], empty) if peer else None
+        theirs = peers(case, peer, empty)
     assert mine is not None
     least = floor(case)
     name = f"{case.activation} {case.hidden}{', sphere' if case.sphere else ''}"

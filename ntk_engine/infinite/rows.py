@@ -99,6 +99,11 @@ class Side:
         """√q of the tile's rows."""
         return self._roots[0, self._some] if self._whole else self._roots[0]
 
+    @property
+    def differentiated(self) -> bool:
+        """Whether anybody asks for derivatives in these roots."""
+        return self._roots.requires_grad
+
     def range(self) -> tuple[float, float]:
         """The least and the largest root of all rows that are computed together."""
         kept, key = (self._rows.kept if self._whole else Kept()), ("range", *self._path)

@@ -92,14 +92,14 @@ def _dual(activation: Activation, a: Side, b: Side) -> Dual:
 
 
 def _narrows(activation: ClosedForm, a: Side, b: Side) -> bool:
-    differentiated = a.root.requires_grad or b.root.requires_grad
-    return activation.narrows and a.count * b.count >= codes.NARROWED and not differentiated
+    many = a.count * b.count >= codes.NARROWED
+    return activation.narrows and many and not (a.differentiated or b.differentiated)
 
 
 def _union(a: Side, b: Side) -> tuple[float, float]:
     ranges = [a.range(), b.range()]
     least, most = min(least for least, _ in ranges), max(most for _, most in ranges)
-    if a.root.requires_grad or b.root.requires_grad:
+    if a.differentiated or b.differentiated:
         # Of rows of one norm too, what is tabulated shall be a function of it.
         return min(least, (1.0 - _AROUND) * most), max(most, (1.0 + _AROUND) * least)
     return least, most
