@@ -43,6 +43,10 @@ inline void store(double* to, Vector value) {
 }
 inline void store(float* to, Vector value) {
     const Floats rounded = __builtin_convertvector(value, Floats);
+#if defined(__AVX512F__) && !defined(__clang__)
+    typedef float Aligned __attribute__((vector_size(32)));
+    if ((reinterpret_cast<unsigned long>(to) & 31) == 0) return __builtin_ia32_movntps256(to, static_cast<Aligned>(rounded));
+#endif
     __builtin_memcpy(to, &rounded, sizeof rounded);
 }
 inline void settle() {
