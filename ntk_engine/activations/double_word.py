@@ -6,7 +6,7 @@ A `Double` is a number in two words: right to about 2^−104 of itself where nei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ldexp, sqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -114,9 +114,15 @@ def exactly(number: Fraction) -> Double:
 
 
 def root_of(square: Fraction) -> Double:
-    """The root of a number."""
-    high = sqrt(square)
-    return Double(high, float((square - type(square)(high) ** 2) / (2 * type(square)(high))) if high else 0.0)
+    """The root of a number, which may itself be too large or too small for a double."""
+    if not square:
+        return Double(0.0, 0.0)
+    exact = type(square)
+    power = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
+    scaled = square * exact(4) ** -power
+    high = sqrt(scaled)
+    low = float((scaled - exact(high) ** 2) / (2 * exact(high)))
+    return Double(ldexp(high, power), ldexp(low, power))
 
 
 def _double(x: Words | Double) -> Double:

@@ -49,3 +49,12 @@ def test_constants() -> None:
     root = root_of(Fraction(1, 2))
     with mpmath.workdps(50):
         assert abs(mpf(root.high) + mpf(root.low) - mpmath.sqrt(mpf(0.5))) <= RELATIVE
+
+
+@pytest.mark.parametrize("power", [-1900, -1100, -1, 1, 1100, 2040])
+def test_roots_of_squares_that_are_no_doubles(power: int) -> None:
+    square = Fraction(3) * Fraction(2) ** power
+    root = root_of(square)
+    assert abs((Fraction(root.high) + Fraction(root.low)) ** 2 / square - 1) <= 2 * RELATIVE
+    zero = root_of(Fraction(0))
+    assert zero.high == zero.low == 0.0
