@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from ntk_engine.activations.double_word import Double
 
-MOST = 1e150
+MOST = 2.0**511
 """Of b√q: its square is still a number, and e^{−b²q} has long been 0."""
+# √E[σ²] beyond which it has overflowed, and what is the least correlation of such a row.
+_LARGEST, _LEAST = 1.7e308, 1e-300
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Exp(ClosedForm):
         rho: Tensor,
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`similarity`."""
-        return similarity(p[0], a[1:], b[1:], f.where(rho < 0.0, 2.0 - gap, gap))
+        """`similarity`, and what is left of it beside a row that has overflowed."""
+        return _left(a, b, *similarity(p[0], a[1:], b[1:], f.where(rho < 0.0, 2.0 - gap, gap)))
 
     @classmethod
     def pair_nonnegative(
@@ -95,8 +97,16 @@ class Exp(ClosedForm):
         rho: Tensor,
         gap: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`similarity`."""
-        return similarity(p[0], a[1:], b[1:], gap)
+        """`similarity`, and what is left of it beside a row that has overflowed."""
+        return _left(a, b, *similarity(p[0], a[1:], b[1:], gap))
+
+
+def _left(
+    a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor, gap: Tensor, slope: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """With more than 0 for a correlation that has underflowed where √E[σ²] has overflowed: E[σσ'] > 0 is not 0."""
+    lost = f.where(a[0] + b[0] > _LARGEST, rho * 0.0 + _LEAST, rho * 0.0)
+    return f.where(rho < lost, lost, rho), gap, f.where(slope < lost, lost, slope)
 
 
 def held(root: Tensor, rest: Tensor, most: float) -> tuple[Tensor, Tensor]:

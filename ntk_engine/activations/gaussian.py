@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Of √X: its square is still a number.
-_MOST = 1e150
+_MOST = 2.0**511
 
 
 @dataclass(frozen=True)

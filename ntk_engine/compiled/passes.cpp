@@ -73,18 +73,22 @@ void transpose(const double* from, long pitch, Number* to, long to_pitch) {
     }
 }
 
-// Units times roots, in place, and to `out`.
+// Units times roots, in place, and to `out`: the larger root first, so that 0 stays 0 where their product overflows.
 void scale(double* units, long columns, double root_a, const double* root_b, Number* out) {
+    const Vector own = Vector{} + root_a;
     long j = 0;
     for (; j + SIDE <= columns; j += SIDE) {
         Vector unit, other;
         __builtin_memcpy(&unit, units + j, sizeof unit);
         __builtin_memcpy(&other, root_b + j, sizeof other);
-        unit *= other * root_a;
+        unit = unit * (other > own ? other : own) * (other > own ? own : other);
         __builtin_memcpy(units + j, &unit, sizeof unit);
         store(out + j, unit);
     }
-    for (; j < columns; ++j) out[j] = units[j] *= root_b[j] * root_a;
+    for (; j < columns; ++j) {
+        const bool below = root_b[j] > root_a;
+        out[j] = units[j] = units[j] * (below ? root_b[j] : root_a) * (below ? root_a : root_b[j]);
+    }
 }
 
 void mirrored(const Panel& panel, const double* units, Number* to, long pitch) {

@@ -93,7 +93,8 @@ def _finish(
         return
     units = {"nngp": pairs.pairs.rho, "ntk": pairs.pairs.tau}
     for name, place in out.items():
-        value = units[name] * (a[:, None] * b)
+        # The larger root first: 0 stays 0 where the roots' product overflows.
+        value = units[name] * a[:, None].maximum(b) * a[:, None].minimum(b)
         place.copy_(value.triu() + value.triu(1).mT if diagonal else value)
         if mirror is not None and not diagonal:
             mirror[name].copy_(place.mT)

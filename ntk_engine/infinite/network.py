@@ -79,13 +79,32 @@ def run(arch: Architecture, way: Way) -> Way:
 
 
 def _end(way: Way) -> None:
-    """Kernels with a row that has overflowed are infinite, but those of a row of zeros with it are 0."""
+    if way.held:
+        _let_go(way)
+    _overflow(way)
+
+
+def _let_go(way: Way) -> None:
+    """Σ^L of a row of zeros is 0, though its root is held for the sake of Θ^L."""
+    x, y = way.rows("held", lambda before: (roots.released(before)[0], before))
+    way.pairs = way.pairs._replace(rho=way.pairs.rho.masked_fill((x == 0.0) | (y == 0.0), 0.0))
+
+
+def _overflow(way: Way) -> None:
+    """Kernels with a row that has overflowed are infinite, but those that are 0 in units of the rows are 0.
+
+    As of a row of zeros, or of orthogonal inputs of an odd network without biases.
+    """
     if max(side.range()[1] for side in (way.a, way.b)) < inf:
         return
     x, y = way.rows("end", lambda before: (before[0], roots.finite(before)))
     endless = ((x == inf) & (y > 0.0)) | ((y == inf) & (x > 0.0))
     rho, gap, tau = way.pairs
-    way.pairs = Pairs(torch.where(endless, rho * inf, rho), gap, torch.where(endless, tau * inf, tau))
+    way.pairs = Pairs(_endless(rho, endless), gap, _endless(tau, endless))
+
+
+def _endless(unit: Tensor, where: Tensor) -> Tensor:
+    return torch.where(where & (unit != 0.0), unit * inf, unit)
 
 
 def _run(layers: Sequence[Layer], way: Way) -> Way:

@@ -41,6 +41,9 @@ _ZERO, _NOTHING = 2.0**-480, 2.0**-400
 # The root that stands for one that has overflowed, and what is less than an unbounded activation makes of it.
 _MOST, _BOUNDED = 2.0**990, 2.0**800
 
+# The root that a bias is divided by where the row's has overflowed.
+_BIASED = 2.0**500
+
 
 def held(roots: Tensor) -> Tensor:
     """Roots (2×n) with `_ZERO` for 0, so that Θ in units of them is a number."""
@@ -81,7 +84,9 @@ def _add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Words, Biased]
     after = (before * before + bias * bias).root()
     tangent = bias / (after + before)
     t = settled(beta / (biased + root), tangent)
-    return settled(biased, ldexp(after, power)), ((root / biased).where(root < inf, 1.0), beta / biased, *t)
+    # Of two rows that have overflowed the product of what biases divide is a number still: none is forgotten.
+    bias_share = beta / biased.where(biased < inf, _BIASED)
+    return settled(biased, ldexp(after, power)), ((root / biased).where(root < inf, 1.0), bias_share, *t)
 
 
 @OF_ANY_SIZE

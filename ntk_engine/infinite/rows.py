@@ -175,8 +175,9 @@ def rows(x: Tensor) -> Rows:
     largest = torch.maximum(x.amax(1), -x.amin(1))
     if not bool(largest.isfinite().all()):
         raise ValueError("inputs must be finite")
-    # 2^e of the largest entry: squares of the scaled rows neither overflow nor underflow, whatever the norm.
-    scale = torch.where(largest > 0, largest / largest.frexp().mantissa / 2, torch.ones_like(largest))
+    # 2^e of the largest entry, by its mantissa in [1, 2), so that it is a number where 2^(e+1) is none: squares of the
+    # scaled rows neither overflow nor underflow, whatever the norm.
+    scale = torch.where(largest > 0, largest / (largest.frexp().mantissa * 2), torch.ones_like(largest))
     scaled = x / scale[:, None]
     square = squares(scaled)
     length = square.root().high

@@ -152,3 +152,42 @@ def test_what_overflows_leaves_rows_of_zeros_alone(activation: dict[str, object]
         assert bool(array[[0, 2]][:, [0, 2]].isfinite().all())
         assert diagonal.arrays[name][1] == math.inf
         assert torch.equal(array[[0, 2]][:, [0, 2]], infinite.kernel(arch, x[[0, 2]]).arrays[name])
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+@pytest.mark.parametrize("activation", ["exp", {"type": "monomial", "degree": 3}, "erf"], ids=str)
+def test_nothing_is_no_number_beside_what_overflows(activation: object, beta: float, device: str) -> None:
+    """Of orthogonal inputs an odd network without biases has kernels 0; whatever else overflows is inf."""
+    arch = mlp(3, parse(activation), beta)
+    x = torch.tensor([[1e110, 0.0], [0.0, 1e120], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64, device=device)
+    k = infinite.kernel(arch, x)
+    for array in k.arrays.values():
+        assert not bool(array.isnan().any())
+        if activation == "exp" or (activation != "erf" and beta > 0.0):
+            assert bool(array[:2].isinf().all())
+        elif beta == 0.0:
+            assert bool((array[0, 1:] == 0.0).all())
+        assert torch.equal(array[2:, 2:], infinite.kernel(arch, x[2:]).arrays["nngp" if array is k.nngp else "ntk"])
+
+
+@pytest.mark.parametrize(("dtype", "power"), [(torch.float64, 1022), (torch.float32, 126)])
+@pytest.mark.parametrize("activation", ["step", "sign", "relu"])
+def test_the_largest_inputs(activation: str, dtype: torch.dtype, power: int, device: str) -> None:
+    """Homogeneous networks without biases: powers of two come out of them."""
+    arch = mlp(3, activation, 0.0)
+    x = torch.tensor([[1.0, 1.9], [0.3, -1.0], [1.9, 1.9]], dtype=dtype, device=device)
+    factor = 1.0 if activation != "relu" else 2.0**power
+    for name, array in infinite.kernel(arch, x * 2.0**power, x).arrays.items():
+        exact = infinite.kernel(arch, x, x.clone()).arrays[name] * factor
+        torch.testing.assert_close(array, exact, rtol=4.0 * torch.finfo(dtype).eps, atol=0.0)
+
+
+@pytest.mark.parametrize("norm", [1e149, 1e150, 1e151])
+@pytest.mark.parametrize("b", [1.0, 30.0])
+def test_the_largest_waves_and_bumps(b: float, norm: float, device: str) -> None:
+    """Q = b²q beyond all decay: Θ² = b²q/2 + 1/2 of sin, and Σ² = 1/√(4b²q) of e^{−b²z²}."""
+    x = torch.tensor([[norm]], dtype=torch.float64, device=device)
+    of_sin = infinite.kernel(mlp(2, parse({"type": "sin", "b": b}), 0.0), x)
+    assert of_sin.ntk.item() == pytest.approx(b * norm * (b * norm) / 2.0, rel=1e-12)
+    bump = infinite.kernel(mlp(2, parse({"type": "gaussian", "b": -b * b}), 0.0), x)
+    assert bump.nngp.item() == pytest.approx(0.5 / (b * norm), rel=1e-12, abs=0)
