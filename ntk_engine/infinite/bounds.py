@@ -3,8 +3,8 @@
 Four numbers say how far the computed quantities are from the exact ones, for any rows x, x' of a tile, to first order:
     r  relative errors of √q,      ψ  the error of the angle arccos ρ,
     t  the error of τ in units of T = √(τ(x,x) τ(x',x')),      and ε, which an activation's dual adds (`Dual.error`).
-|ρ| ≤ 1, |τ| ≤ T and 1 + AA'T ≤ √((1 + A²τ(x,x))(1 + A'²τ(x',x'))) (Cauchy-Schwarz), and κ, ν, λ of `sensitivity` give
-    activation   t ← t + ε + λψ + 2(1 + ν + λ)r,    ψ ← κψ + 2νr + (2 + κ²/√(1 − E[σ]²/E[σ²]))ε,    r ← νr + ε
+|ρ| ≤ 1, |τ| ≤ T and 1 + AA'T ≤ √((1 + A²τ(x,x))(1 + A'²τ(x',x'))) (Cauchy-Schwarz); with κ, μ, ν, λ, ω of `sensitivity`
+    activation   t ← t + ε + λψ + 2(|1 − μ| + ω)r,    ψ ← κψ + 2νr + (2 + κ²/√(1 − E[σ]²/E[σ²]))ε,    r ← |μ|r + ε
     dense        ψ ← αψ + 2αγr,    t ← max(t + 2γ²r, ψ),    r ← α²r      (α, γ: see `recursion`)
     sum, side by side    r, ψ + 2r and t + 4r of the branches' largest
     product      Σ r_i, Σ ψ_i and the largest t_i + Σ_{j≠i} ψ_j
@@ -123,12 +123,12 @@ def _(layer: Nonlinearity, state: _State) -> _State:
     found = sensitivity(layer.activation, state.roots)
     if own == state.root == state.angle == state.theta == 0.0:
         return state.at(found.scale)
-    moved = 2.0 * (1.0 + found.root + found.slope) * state.root
+    moved = 2.0 * (found.share + found.drawn) * state.root
     return replace(
         state,
-        root=found.root * state.root + own,
+        root=found.length * state.root + own,
         angle=found.angle * state.angle + 2.0 * found.root * state.root + (2.0 + found.steep) * own,
-        theta=state.theta + own + found.slope * state.angle + moved,
+        theta=state.theta + own + found.turned * state.angle + moved,
     ).at(found.scale)
 
 

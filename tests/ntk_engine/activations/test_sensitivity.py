@@ -1,4 +1,4 @@
-"""κ, ν and λ: what they are for known activations, and that no pair moves further than they say."""
+"""κ, μ, ν, λ and ω: what they are for known activations, and that no pair moves further than they say."""
 
 from math import inf, pi, sqrt
 
@@ -44,23 +44,25 @@ def test_nothing_moves_further(name: str) -> None:
     most = SMALL * 1.01
     assert apart(turned, before) <= most * found.angle
     assert apart(grown, before) <= most * found.root
-    assert ((turned.slope - before.slope).abs() / unit).max() <= most * found.slope
-    assert (grown.slope / grown_unit - before.slope / unit).abs().max() <= most * 2.0 * found.slope
+    assert ((turned.slope - before.slope).abs() / unit).max() <= most * found.turned
+    assert (grown.slope / grown_unit - before.slope / unit).abs().max() <= most * 2.0 * found.drawn
     scales = [dual.rows(root)[0] for root in (roots, roots * (1.0 + SMALL))]
-    assert (scales[1] / scales[0]).log().abs().max() <= most * found.root
+    assert (scales[1] / scales[0]).log().abs().max() <= most * found.length
+    assert ((scales[1] / scales[0]).log() - SMALL).abs().max() <= most * found.share + SMALL**2
     # Sums from above and below of a grid of 1 % are right to that.
     assert torch.allclose(torch.tensor(found.scale, dtype=torch.float64), scales[0], rtol=1e-2)
 
 
 def test_of_relu() -> None:
-    """κ = ν = 1; σ' jumps by 1 at 0, where φ is 1/√(2π), E[σ'²] is a half and so is half of E[σ²]'s variance share."""
+    """κ = μ = 1, ν = 0; σ' jumps by 1 at 0, where φ is 1/√(2π), E[σ'²] is a half, and λ is 1/π, as of arccos."""
     found = sensitivity(parse("relu"), (0.3, 2.0))
     assert found.angle == pytest.approx(1.0, rel=1e-2)
-    assert found.root == pytest.approx(1.0, rel=2e-2)
-    assert found.slope == pytest.approx(2.0 / sqrt(2.0 * pi), rel=2e-2)
+    assert found.length == pytest.approx(1.0, rel=3e-2)
+    assert (found.share, found.root, found.drawn) == pytest.approx((0.0, 0.0, 0.0), abs=3e-2)
+    assert found.turned == pytest.approx(1.0 / pi, rel=2e-2)
     assert found.steep == pytest.approx(1.0 / sqrt(1.0 - 1.0 / pi), rel=2e-2)
 
 
 def test_a_jump_has_no_bound() -> None:
     found = sensitivity(parse("sign"), (1.0,))
-    assert (found.angle, found.root, found.slope) == (inf, 0.0, inf)
+    assert (found.angle, found.root, found.turned, found.drawn) == (inf, 0.0, inf, inf)
