@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import RowMapping, text
+from xxhash import xxh3_128_digest
 
 from contracts.plan import ArrayPlan
+from storage import pieces
 from storage.database import Database, Read, Write
+from storage.pieces import Bytes, Key
 
 Numbers = NDArray[np.floating]
 
@@ -55,24 +59,24 @@ CREATE = text("""
     INSERT INTO stored_array (job_id, dataset_id, name, shape, dtype, tile_rows, tile_cols, mirrored)
     VALUES (:job_id, :dataset_id, :name, :shape, :dtype, :tile_rows, :tile_cols, :mirrored)
     RETURNING id""")
+# Tiles are stored so many bytes at a time.
+BATCH_BYTES = 2**24
+# By its size: a tile's digest, and what was one before.
+DIGEST = {16: xxh3_128_digest, 32: lambda data: hashlib.sha256(data).digest()}
 COLUMNS = "id, name, shape, dtype, tile_rows, tile_cols, mirrored, error_bound"
 OF_JOB = text(f"SELECT {COLUMNS} FROM stored_array WHERE job_id = :owner ORDER BY id")
 OF_DATASET = text(f"SELECT {COLUMNS} FROM stored_array WHERE dataset_id = :owner ORDER BY id")
 # A part that is computed twice leaves what computing it once leaves.
 WRITE = text("""
-    INSERT INTO tile (array_id, row, col, digest, data) VALUES (:array_id, :row, :col, :digest, :data)
-    ON CONFLICT DO NOTHING""")
+    INSERT INTO tile (array_id, row, col, digest)
+    SELECT * FROM unnest(
+        CAST(:arrays AS bigint[]), CAST(:rows AS int[]), CAST(:cols AS int[]), CAST(:digests AS bytea[]))
+    ON CONFLICT DO NOTHING RETURNING array_id, row, col""")
 # The largest of all parts, in whatever order they come and however often.
 RAISE = text("""
     UPDATE stored_array SET error_bound = :value
     WHERE id = :id AND (error_bound IS NULL OR error_bound < :value)""")
-# Below the diagonal of a symmetric array the mirror image of a stored tile is meant.
-PANEL = text("""
-    SELECT row, col, digest, data FROM tile
-    WHERE array_id = :array_id
-      AND ((row = :row AND col BETWEEN :first AND :last)
-        OR (:mirrored AND col = :row AND row BETWEEN :first AND :last AND row < col))""")
-DIGESTS = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
+OF_TILES = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
 MISSING = text("""
     SELECT count(*) FROM generate_series(CAST(:row AS int), CAST(:row_end AS int)) r
     CROSS JOIN generate_series(CAST(:col AS int), CAST(:col_end AS int)) c
@@ -115,21 +119,31 @@ def of_dataset(read: Read, dataset: str) -> dict[str, Stored]:
 
 
 def write_tiles(write: Write, arrays: Mapping[str, Stored], tiles: Iterable[TileData]) -> None:
-    """Store tiles, one statement each, so that no more than one is in memory as bytes."""
+    """Store tiles, some at a time, so that no more of them are in memory as bytes; those that are there stay."""
+    for some in _batches(tiles):
+        data = {Key(arrays[tile.array].id, tile.row, tile.col): _bytes(arrays[tile.array].plan, tile) for tile in some}
+        ids, rows, cols = zip(*data, strict=True)
+        digests = [xxh3_128_digest(item) for item in data.values()]
+        new = write.execute(WRITE, {"arrays": list(ids), "rows": list(rows), "cols": list(cols), "digests": digests})
+        pieces.write(write, [(key, data[key]) for key in map(Key._make, new)])
+
+
+def _batches(tiles: Iterable[TileData]) -> Iterator[list[TileData]]:
+    batch: list[TileData] = []
+    size = 0
     for tile in tiles:
-        stored = arrays[tile.array]
-        entries = np.ascontiguousarray(tile.entries, dtype=np.dtype(stored.plan.dtype).newbyteorder("<"))
-        data = entries.data.cast("B")  # its bytes, without a copy
-        write.execute(
-            WRITE,
-            {
-                "array_id": stored.id,
-                "row": tile.row,
-                "col": tile.col,
-                "digest": hashlib.sha256(data).digest(),
-                "data": data,
-            },
-        )
+        batch.append(tile)
+        size += tile.entries.nbytes
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _bytes(plan: ArrayPlan, tile: TileData) -> memoryview:
+    """The entries in C order, little-endian; a copy only where they are not."""
+    return np.ascontiguousarray(tile.entries, dtype=np.dtype(plan.dtype).newbyteorder("<")).data.cast("B")
 
 
 def raise_bounds(write: Write, arrays: Mapping[str, Stored], bounds: Iterable[ErrorBound]) -> None:
@@ -138,11 +152,11 @@ def raise_bounds(write: Write, arrays: Mapping[str, Stored], bounds: Iterable[Er
         write.execute(RAISE, {"id": arrays[bound.array].id, "value": bound.value})
 
 
-def _tile(plan: ArrayPlan, row: RowMapping) -> Numbers:
-    if hashlib.sha256(row["data"]).digest() != row["digest"]:
-        raise TileDamagedError(f"tile ({row['row']}, {row['col']}) of {plan.name} is damaged")
-    height = min(plan.tile_rows, plan.rows - row["row"] * plan.tile_rows)
-    return np.frombuffer(row["data"], dtype=np.dtype(plan.dtype).newbyteorder("<")).reshape(height, -1)
+def _entries(plan: ArrayPlan, tile: Bytes) -> Numbers:
+    if DIGEST[len(tile.digest)](tile.data) != tile.digest:
+        raise TileDamagedError(f"tile ({tile.row}, {tile.col}) of {plan.name} is damaged")
+    height = min(plan.tile_rows, plan.rows - tile.row * plan.tile_rows)
+    return np.frombuffer(tile.data, dtype=np.dtype(plan.dtype).newbyteorder("<")).reshape(height, -1)
 
 
 def _panel(read: Read, stored: Stored, row: int, cols: slice) -> Numbers:
@@ -151,23 +165,18 @@ def _panel(read: Read, stored: Stored, row: int, cols: slice) -> Numbers:
     start, stop = cols.start, cols.stop
     height = min(plan.tile_rows, plan.rows - row * plan.tile_rows)
     panel = np.empty((height, stop - start), dtype=plan.dtype)
-    asked = {
-        "array_id": stored.id,
-        "row": row,
-        "first": start // plan.tile_cols,
-        "last": (stop - 1) // plan.tile_cols,
-        "mirrored": plan.symmetric,
-    }
-    found = 0
-    for tile in read.execute(PANEL, asked).mappings():
-        entries, column = _tile(plan, tile), tile["col"]
-        if tile["row"] != row:
-            entries, column = entries.T, tile["row"]
-        offset = column * plan.tile_cols
-        left, right = max(start, offset), min(stop, offset + entries.shape[1])
-        panel[:, left - start : right - start] = entries[:, left - offset : right - offset]
-        found += 1
-    if found != asked["last"] - asked["first"] + 1:
+    missing = set(range(start // plan.tile_cols, -(-stop // plan.tile_cols)))
+    asked = range(min(missing), max(missing) + 1)
+    with closing(pieces.panel(read, stored.id, row, asked, mirrored=plan.symmetric)) as tiles:
+        for tile in tiles:
+            entries, column = _entries(plan, tile), tile.col
+            if tile.row != row:
+                entries, column = entries.T, tile.row
+            missing.remove(column)
+            offset = column * plan.tile_cols
+            left, right = max(start, offset), min(stop, offset + entries.shape[1])
+            panel[:, left - start : right - start] = entries[:, left - offset : right - offset]
+    if missing:
         raise TileMissingError(f"tiles of {plan.name} are missing in grid row {row}")
     return panel
 
@@ -214,6 +223,6 @@ def complete(read: Read, stored: Stored, rows: slice, cols: slice) -> bool:
 def content_digest(read: Read, stored: Stored) -> str:
     """A digest of the array's content as it is stored now, in hexadecimal: the ETag of a finished array."""
     total = hashlib.sha256(repr((stored.plan.shape, stored.plan.dtype)).encode())
-    for (tile_digest,) in read.execute(DIGESTS, {"array_id": stored.id}):
+    for (tile_digest,) in read.execute(OF_TILES, {"array_id": stored.id}):
         total.update(tile_digest)
     return total.hexdigest()

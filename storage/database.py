@@ -1,10 +1,11 @@
 """Connections: transactions that write, transactions that only read, and binary results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NewType
+from typing import Any, NewType
 
 import psycopg
+from psycopg import Copy
 from psycopg.pq import Format
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -34,6 +35,20 @@ def _bound_idleness(connection: psycopg.Connection[tuple[object, ...]], _record:
     """A statement and no start-up option, which connection poolers refuse."""
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
     connection.commit()
+
+
+@contextmanager
+def copying(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Copy]:
+    """A COPY in the connection's transaction. SQLAlchemy has no word for it; its errors are SQLAlchemy's."""
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+            yield copy
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error
 
 
 class Database:

@@ -75,7 +75,7 @@ def database(database_url: str) -> Iterator[Database]:
 def empty(database: Database) -> Database:
     """The database without any row."""
     with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job, idempotency_key CASCADE"))
+        write.execute(text("TRUNCATE dataset, job, idempotency_key, piece CASCADE"))
     return database
 
 

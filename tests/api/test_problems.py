@@ -197,7 +197,7 @@ def test_a_fault_of_ours_is_said_without_its_details(client: httpx.Client, hand:
 
     dataset = points(client)
     with hand.database.begin() as write:
-        write.execute(text("UPDATE tile SET data = decode('00', 'hex')"))
+        write.execute(text("UPDATE piece SET data = decode('00', 'hex')"))
     answer = client.get(f"/v1/datasets/{dataset}/arrays/x")
     said = refused(answer, 500, "internal")
     assert "Traceback" not in answer.text

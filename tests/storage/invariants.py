@@ -25,6 +25,10 @@ TILES = """
          LATERAL (SELECT ceil(a.shape[1] / a.tile_rows::numeric) AS down,
                          ceil(coalesce(a.shape[2], 1) / a.tile_cols::numeric) AS across) grid"""
 CAUSES = "SELECT job.*, cause.state AS cause FROM job LEFT JOIN job cause ON cause.id = job.waits_for"
+# A tile's bytes are there as soon as it is, and no longer.
+PIECES = """
+    SELECT coalesce(tile.array_id, piece.array_id) AS array_id, count(piece) AS pieces, count(DISTINCT tile) AS tiles
+    FROM tile FULL JOIN piece USING (array_id, row, col) GROUP BY 1, row, col"""
 LIVE, DEAD = "state IN ('queued', 'running')", "state IN ('failed', 'cancelled')"
 
 BROKEN = {
@@ -45,6 +49,7 @@ BROKEN = {
     "a job that will have no result keeps no tile": (TILES, f"{DEAD} AND tiles > 0"),
     "a succeeded job has every tile": (TILES, "state = 'succeeded' AND tiles <> planned"),
     "no tile is beyond the plan": (TILES, "tiles > planned"),
+    "a tile has pieces, and a piece a tile": (PIECES, "pieces = 0 OR tiles = 0"),
     "only an unfinished job is waited for": (CAUSES, "cause IN ('succeeded', 'failed', 'cancelled')"),
     "only a queued job waits": (CAUSES, "waits_for IS NOT NULL AND state <> 'queued'"),
 }

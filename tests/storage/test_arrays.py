@@ -10,6 +10,7 @@ from contracts.plan import ArrayPlan
 from storage import arrays
 from storage.arrays import Stored, TileDamagedError, TileData
 from storage.database import Database
+from storage.pieces import PIECE_BYTES
 from tests.storage.conftest import store_points
 
 ROWS, COLS, TILE = 23, 17, 5
@@ -87,7 +88,7 @@ def test_a_missing_tile_is_missed_where_it_is_needed(
 def test_a_damaged_tile_is_refused(database: Database, stored: dict[str, Stored]) -> None:
     with database.begin() as write:
         write.execute(
-            text("UPDATE tile SET data = set_byte(data, 3, 255 - get_byte(data, 3)) WHERE array_id = :id AND row = 0"),
+            text("UPDATE piece SET data = set_byte(data, 3, 255 - get_byte(data, 3)) WHERE array_id = :id AND row = 0"),
             {"id": stored["general"].id},
         )
         with pytest.raises(TileDamagedError):
@@ -103,3 +104,42 @@ def test_the_digest_is_of_the_content(database: Database, stored: dict[str, Stor
         arrays.write_tiles(write, {"general": copy}, tiles[::-1])
         assert arrays.content_digest(write, copy) == arrays.content_digest(write, stored["general"])
         assert arrays.content_digest(write, copy) != arrays.content_digest(write, stored["square"])
+
+
+def test_tiles_of_an_older_digest_are_still_verified(database: Database, stored: dict[str, Stored]) -> None:
+    older = text("""
+        UPDATE tile SET digest = sha256(whole) FROM (
+            SELECT array_id, row, col, string_agg(data, '' ORDER BY index) AS whole FROM piece GROUP BY 1, 2, 3) made
+        WHERE tile.array_id = :id AND (tile.array_id, tile.row, tile.col) = (made.array_id, made.row, made.col)""")
+    with database.begin() as write:
+        write.execute(older, {"id": stored["general"].id})
+        np.testing.assert_array_equal(arrays._panel(write, stored["general"], 0, slice(0, COLS)), GENERAL[:TILE])
+        write.execute(
+            text("UPDATE tile SET digest = sha256(digest) WHERE array_id = :id"), {"id": stored["general"].id}
+        )
+        with pytest.raises(TileDamagedError):
+            arrays._panel(write, stored["general"], 0, slice(0, COLS))
+        write.rollback()
+
+
+PIECE = PIECE_BYTES // 8
+
+
+@pytest.mark.parametrize("batch", [1, 10 * PIECE_BYTES, 2**24])
+def test_tiles_of_any_size_come_back_and_stay_as_they_were(
+    database: Database, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(arrays, "BATCH_BYTES", batch)
+    owner = store_points(database, 4, f"{batch:032x}")
+    sizes = (1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 5 * PIECE + 7)
+    values = {f"a{size}": np.random.default_rng(size).normal(size=(4, size)) for size in sizes}
+    tiles = [TileData(name, row, 0, value[row : row + 1]) for name, value in values.items() for row in range(4)]
+    with database.begin() as write:
+        made = {
+            name: arrays.create(write, ArrayPlan(name, v.shape, "float64", 1, v.shape[1]), dataset=owner)
+            for name, v in values.items()
+        }
+        arrays.write_tiles(write, made, tiles[::2])
+        arrays.write_tiles(write, made, [TileData(t.array, t.row, 0, -t.entries) for t in tiles[::2]] + tiles[1::2])
+    for name, value in values.items():
+        np.testing.assert_array_equal(arrays.block(database, made[name], slice(0, 4)), value)

@@ -1,12 +1,27 @@
 """The migrations make what the models say."""
 
+from collections.abc import Iterator
+from hashlib import sha256
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import numpy as np
+import psycopg
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-from storage.database import Database
+from deploy import embedded
+from storage import arrays, schema
+from storage.database import Database, DatabaseError
 from storage.models import Base
+from storage.pieces import PIECE_BYTES
 from storage.schema import current_revision, newest_revision, upgrade
+from tests.storage.conftest import store_points
+
+VALUES = np.random.default_rng(0).normal(size=(2, 2535))  # rows of two and a half pieces
 
 
 def differences(connection: Connection) -> list[object]:
@@ -32,8 +47,62 @@ def test_upgrading_again_changes_nothing(database: Database) -> None:
         assert current_revision(read) == newest_revision()
 
 
-def test_tiles_lie_outside_their_rows_and_uncompressed(database: Database) -> None:
-    query = text("SELECT attstorage FROM pg_attribute WHERE attrelid = 'tile'::regclass AND attname = 'data'")
-    with database.read() as read:
-        storage = read.execute(query).scalar_one()
-    assert storage in ("e", b"e")
+def test_a_piece_fills_a_page_of_its_own(empty: Database) -> None:
+    with empty.begin() as write:
+        insert = text(
+            "INSERT INTO piece SELECT 0, 0, 0, i, decode(repeat('00', :size), 'hex') FROM generate_series(1, 9) i"
+        )
+        write.execute(insert, {"size": PIECE_BYTES})
+        assert write.execute(text("SELECT count(*), count(DISTINCT (ctid::text::point)[0]) FROM piece")).one() == (9, 9)
+        with pytest.raises(DatabaseError):
+            write.execute(insert, {"size": PIECE_BYTES + 1})
+        write.rollback()
+
+
+@pytest.fixture
+def older(servers: embedded.Servers) -> Iterator[Connection]:
+    """A database of revision 0002 in a transaction, with two tiles of two and a half pieces."""
+    name = f"older_{uuid4().hex}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        engine = create_engine(urlsplit(servers.database_url)._replace(path=f"/{name}").geturl(), poolclass=NullPool)
+        with engine.connect() as connection:
+            migrate(connection, "0002")
+            dataset = "INSERT INTO dataset (id, source, provenance) VALUES ('d', '{}', '')"
+            array = """
+                INSERT INTO stored_array (dataset_id, name, shape, dtype, tile_rows, tile_cols, mirrored)
+                VALUES ('d', 'x', '{2, 2535}', 'float64', 1, 2535, false) RETURNING id"""
+            connection.execute(text(dataset))
+            owner = connection.execute(text(array)).scalar_one()
+            for row, value in enumerate(VALUES):
+                stored = {"id": owner, "row": row, "data": value.tobytes(), "digest": sha256(value).digest()}
+                connection.execute(text("INSERT INTO tile VALUES (:id, :row, 0, :digest, :data)"), stored)
+            yield connection
+            connection.rollback()
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    config = schema._config()
+    config.attributes["connection"] = connection
+    move = command.upgrade if revision != "-1" else command.downgrade
+    move(config, revision)
+
+
+def test_tiles_of_an_older_version_stay_as_they_are(older: Connection) -> None:
+    before = older.execute(text("SELECT * FROM tile ORDER BY row")).all()
+    migrate(older, "head")
+    stored = arrays.of_dataset(older, "d")["x"]
+    for row, value in enumerate(VALUES):
+        np.testing.assert_array_equal(arrays._panel(older, stored, row, slice(0, 2535)), value[None])
+    assert older.execute(text("SELECT count(*) FROM piece")).scalar_one() == 2 * 3
+    migrate(older, "-1")
+    assert older.execute(text("SELECT * FROM tile ORDER BY row")).all() == before
+
+
+def test_pieces_go_with_their_tile(empty: Database) -> None:
+    owner = store_points(empty, 4, "e" * 32)
+    with empty.begin() as write:
+        assert write.execute(text("SELECT count(*) FROM piece")).scalar_one() > 0
+        write.execute(text("DELETE FROM dataset WHERE id = :id"), {"id": owner})
+        assert write.execute(text("SELECT count(*) FROM piece")).scalar_one() == 0
