@@ -18,7 +18,10 @@ SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "256MB",
     "huge_pages": "off",  # where a container's quota of them is zero, a touched page is SIGBUS
-    "max_wal_size": "4GB",  # tiles are written in bursts; checkpoints by time, not by volume
+    # Little log, used again and again: new segments are written twice, in memory that is new to the system as well.
+    # Tiles go to fresh pages, of which a checkpoint has no images to log.
+    "min_wal_size": "512MB",
+    "max_wal_size": "512MB",
     "fsync": "on",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
