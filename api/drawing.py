@@ -92,8 +92,9 @@ def _box(layer: Layer) -> _Piece:
 def _words(layer: Layer) -> tuple[str, str]:
     """What a box says: the kind, and its fields."""
     shown = layer["activation"] if layer["type"] == "activation" else layer
-    fields = {name: value for name, value in shown.items() if name != "type" and value is not None and value != "ntk"}
-    said = " · ".join(f"{NAMES.get(name, name)} {_short(value)}" for name, value in fields.items())
+    fields = {name: value for name, value in shown.items() if name != "type" and value not in (None, "ntk", [])}
+    names = {shown["type"]: ""} | NAMES  # what an expression is, is what its box is called
+    said = " · ".join(f"{names.get(name, name)} {_short(value)}".strip() for name, value in fields.items())
     return str(shown["type"]).replace("_", " "), _cut(said)
 
 

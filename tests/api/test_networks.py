@@ -111,6 +111,7 @@ def test_a_picture_says_what_is_there() -> None:
         *("relu", "dense", "σ_w 1.5 · β 0.1 · width 128", "2", "scale", "factor 0.5", "1", "‖"),
         "outputs",
     ]
+    assert texts(["dense", {"type": "expression", "expression": "z^3"}])[3:5] == ["expression", "z^3"]
 
 
 def test_what_repeats_is_drawn_once() -> None:
