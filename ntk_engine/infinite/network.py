@@ -219,7 +219,7 @@ def _sum(weights: Sequence[float], found: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _release(way: Way, activation: Activation) -> None:
-    """Of rows of zeros, what came before counts no more where σ'(0) = 0, as it is at a kink or jump."""
+    """Where σ'(0) = 0, as at a kink or jump, a row of zeros passes no Θ on: what stands for its root is 0 again."""
     if way.held and not activation.derivative(torch.zeros(1, dtype=torch.float64)).any():
         way.rows(("released", activation), lambda before: (before, roots.released(before)))
         way.held = False

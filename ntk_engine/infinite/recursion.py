@@ -3,7 +3,7 @@
 Kernels are carried in units of the rows' own deviations, Σ = ρ √q √q' and Θ = τ √q √q', in which nothing overflows at
 any depth and for any norms. With √a = σ_w √E[σ²] the root of a variance before the bias, √q = √(a + β²) after it and
 α = √a/√q, γ = β/√q, a layer (activation, then dense) is
-    ρ ← αα'ρ_σ + γγ',      τ ← αα' κ τ + ρ,      κ = dρ_σ/dρ = E[σ'σ'] √q √q' / √(E[σ²] E[σ'²])
+    ρ ← αα'ρ_σ + γγ',      then τ ← αα' κ τ + ρ,      κ = dρ_σ/dρ = E[σ'σ'] √q √q' / √(E[σ²] E[σ'²])
 and keeps the gap 1 − |ρ| by 1 − ρ ← αα'(1 − ρ_σ) + w, w = (1 + α)(1 + α')(t − t')²/2, t = γ/(1 + α): (α, γ) is an
 angle's cosine and sine, and t the tangent of its half, in two words, so that its differences are right relative to
 themselves: t is nearly 1 where α is small.
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     # (rows of a, rows of b, ρ, gap) → ρ, gap and slope: `Dual.correlate`.
     Correlate = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
+# α, γ and the two words of t.
 BIAS_ROWS = 4
 
 

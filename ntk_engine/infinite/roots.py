@@ -34,11 +34,12 @@ Biased = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 OF_ANY_SIZE = np.errstate(all="ignore")
 
 
-# The root that stands for 0 after a standard layer without a bias, whose Θ is 1 there; below `_NOTHING` it is one.
+# The root that stands for 0 after a standard layer without a bias, whose Θ is 1 there. Layers may scale it: whatever is
+# below `_NOTHING` stands for 0.
 _ZERO, _NOTHING = 2.0**-480, 2.0**-400
 
 
-# The root that stands for one that has overflowed, and what is less than an unbounded activation makes of it.
+# The root that stands for one that has overflowed; an activation that makes more than `_BOUNDED` of it is unbounded.
 _MOST, _BOUNDED = 2.0**990, 2.0**800
 
 # The root that a bias is divided by where the row's has overflowed.
@@ -68,7 +69,7 @@ def add_bias(root: Tensor, exact: Double, beta: Number) -> tuple[Words, Biased]:
     if isinstance(beta, float) and beta == 0.0:
         zero = torch.zeros_like(root)
         return settled(root, exact), (zero + 1.0, zero, zero, zero)
-    # √(a + β²) has no derivative where both are 0; such rows are held.
+    # √(a + β²) has no derivative where both are 0; such rows are set aside.
     nothing = (root == 0.0) & (beta == 0.0)
     (after, rest), brings = _add_bias(root.masked_fill(nothing, 1.0), exact, beta)
     return (after.masked_fill(nothing, 0.0), rest), brings

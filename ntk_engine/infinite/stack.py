@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Layers whose rows are computed together: for 512 rows a few mebibytes.
 _CHUNK = 128
-# How far around a root, of it, a function is known at least where it is differentiated.
+# Where a function of a root is differentiated, it is known for roots that differ by this share of it at least.
 _AROUND = 2.0**-4
 
 
