@@ -129,13 +129,15 @@ def kernel(
     """Σ^L and Θ^L (n1×n2) between the rows of x1 (n1×d) and x2 (n2×d), or of x1 with itself.
 
     Without x2 only the blocks on and above the diagonal are computed, and mirrored. block: their rows; they have twice
-    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, and if the
-    two differ in columns, dtype or device.
+    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, if the two
+    differ in columns, dtype or device, and for inputs that require derivatives: see `differentiable`.
     """
     a = rows(x1)
     b = a if x2 is None else rows(x2)
     if (x1.shape[1:], x1.dtype, x1.device) != (b.scaled.shape[1:], b.scaled.dtype, b.scaled.device):
         raise ValueError("both sets of inputs must have the same number of columns, dtype and device")
+    if a.root.requires_grad or b.root.requires_grad:
+        raise ValueError("inputs require derivatives, which `differentiable` gives; `kernel` takes detached inputs")
     result = Kernel({name: matrix(x1, len(a), len(b)) for name in KERNELS if name in kernels})
 
     if x1.device.type == "cpu" and len(a) * len(b) * depth(arch) >= _WAITING:

@@ -160,3 +160,12 @@ def test_two_sets_must_agree() -> None:
     for other in (torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2, 3, dtype=torch.float32)):
         with pytest.raises(ValueError, match="same number of columns"):
             infinite.kernel(mlp(2), x, other)
+
+
+def test_inputs_to_differentiate_are_sent_where_they_belong() -> None:
+    x = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
+    for pair in ((x, None), (x.detach(), x)):
+        with pytest.raises(ValueError, match="`differentiable`"):
+            infinite.kernel(mlp(2), *pair)
+    with torch.no_grad():
+        assert not infinite.kernel(mlp(2), x).ntk.requires_grad
