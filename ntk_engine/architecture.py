@@ -125,7 +125,7 @@ def _read(value: object, faults: Faults) -> Mlp | Network | None:
     if not isinstance(given, Mapping):
         faults.add(f"an architecture is an object with a type, or a list of layers{instead(value)}")
         return None
-    kind = given.get("type", "mlp")
+    kind = given.get("type", "serial" if "layers" in given else "mlp")
     if kind == "mlp":
         return Reader().build(Mlp, given, faults, 0)
     if kind == "serial":

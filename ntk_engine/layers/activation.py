@@ -44,7 +44,8 @@ class Nonlinearity(Layer):
     activation: Annotated[AnyActivation, Named()]
     needs: ClassVar[Law] = Law.GAUSSIAN
     because: ClassVar[str] = (
-        "an activation needs a dense layer before it, because its kernel is an expectation over Gaussian preactivations"
+        "an activation needs Gaussian neurons, because its kernel is an expectation over them;"
+        " put a dense layer just before it"
     )
 
     def after(self, signal: Signal, faults: Faults) -> Signal:

@@ -13,4 +13,6 @@ class LayerNorm(Layer):
 
     type: Literal["layer_norm"] = "layer_norm"
     needs: ClassVar[Law] = Law.CENTRED
-    because: ClassVar[str] = "layer_norm needs a dense layer before it, because it counts on neurons of mean zero"
+    because: ClassVar[str] = (
+        "layer_norm needs neurons of mean zero, because it divides by √K(x, x); put a dense layer before it"
+    )

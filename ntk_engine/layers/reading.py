@@ -48,7 +48,8 @@ class Reader:
             value = {"type": "activation", "activation": value}
         given = {"type": value} if isinstance(value, str) else value
         if not isinstance(given, Mapping) or not isinstance(given.get("type"), str):
-            faults.add('a layer is a name such as "relu", or an object with a type')
+            row = '; a list in a list is {"type": "serial", "layers": […]}' if isinstance(value, list | tuple) else ""
+            faults.add(f'a layer is a name such as "relu", or an object with a type{row}')
             return Faulty()
         name = given["type"]
         if name in LAYERS:

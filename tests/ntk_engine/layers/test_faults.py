@@ -75,9 +75,17 @@ def test_all_of_them_are_named_where_they_are() -> None:
 
 def test_a_sentence_teaches() -> None:
     assert faults(["dense", "relu", "relu"]) == {
-        "2": "an activation needs a dense layer before it, because its kernel is an expectation over Gaussian"
-        " preactivations"
+        "2": "an activation needs Gaussian neurons, because its kernel is an expectation over them;"
+        " put a dense layer just before it"
     }
+    (said,) = faults([["dense", "relu"], "dense"]).values()
+    assert said.endswith('; a list in a list is {"type": "serial", "layers": […]}')
+
+
+def test_layers_say_the_form_where_no_type_does() -> None:
+    """As the schema has it, where `type` has a default in both forms."""
+    assert parse({"layers": ["dense", "relu", "dense"]}) == parse(["dense", "relu", "dense"])
+    assert set(faults({"layers": ["dense", "wavy"]})) == {"layers/1"}
 
 
 RULES = [
@@ -103,8 +111,8 @@ RULES = [
     ([parallel("concatenate", ["dense"], ["dense"]), STANDARD], "1", "needs the width of the layer before it"),
     (["dense", "relu", "layer_norm", "dense"], "2", "neurons of mean zero"),
     (["layer_norm", "dense"], "0", "neurons of mean zero"),
-    (["dense", {"type": "dropout", "rate": 0.5}, "relu"], "2", "Gaussian preactivations"),
-    (["dense", CONCATENATED, "relu"], "2", "Gaussian preactivations"),
+    (["dense", {"type": "dropout", "rate": 0.5}, "relu"], "2", "Gaussian neurons"),
+    (["dense", CONCATENATED, "relu"], "2", "Gaussian neurons"),
     ([*DROPPED, "relu", "dense", "erf"], "2", "an activation cannot follow dropped inputs"),
     ([*DROPPED, "dense", "layer_norm", "dense"], "3", "layer_norm cannot follow dropped inputs"),
     ([parallel("sum", ["dense", "relu", "dense"], DROPPED), "erf"], "1", "drop neurons of a hidden layer instead"),
