@@ -45,7 +45,6 @@ def kernel_spec(
         architecture = {"type": architecture} | named
     kernels = [kernels] if isinstance(kernels, str) else list(kernels)
     network = {"dataset": dataset, "against": against, "architecture": architecture}
-    method = {"type": method} if isinstance(method, str) else method
     return network | {"kernels": kernels, "method": method, "dtype": dtype}
 
 

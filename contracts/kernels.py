@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator
 
 from contracts.analytic import Analytic
 from contracts.kinds import Spec
@@ -25,7 +25,17 @@ from contracts.tiling import Block, Matrix, Tiling
 from ntk_engine.architecture import Architecture, canonical, simplified
 
 Wanted = Literal["ntk", "nngp"]
-Method = Annotated[Analytic | MonteCarlo, Field(discriminator="type")]
+
+
+def _named(value: object) -> object:
+    """A method's name is the method as it is by default."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+_Method = Annotated[Analytic | MonteCarlo, Field(discriminator="type")]
+Method = Annotated[
+    _Method, BeforeValidator(_named, json_schema_input_type=Literal["analytic", "monte_carlo"] | _Method)
+]
 
 
 class KernelSpec(Spec):

@@ -51,8 +51,8 @@ class MonteCarlo(Asked):
     size_from: ClassVar[str] = "/method"
 
     type: Literal["monte_carlo"]
-    draws: Annotated[int, Field(ge=2, le=10**6, description="networks that are drawn")]
-    width: Annotated[int, Field(ge=1, le=10**4, description="neurons of dense layers that name no number")]
+    draws: Annotated[int, Field(ge=2, le=10**6, description="networks that are drawn")] = 1000
+    width: Annotated[int, Field(ge=1, le=10**4, description="neurons of dense layers that name no number")] = 512
     seed: Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")] = 0
 
     def arrays(self, kernels: list[str]) -> list[str]:

@@ -119,7 +119,7 @@ def through_dense(sigma_w: Number, beta: Number, roots: Tensor) -> tuple[Tensor,
 def through_activation(dual: Dual, root: Tensor, rest: Tensor) -> tuple[list[Tensor], Double]:
     """What rows bring to an activation, and √E[σ²] in two words."""
     endless = root == inf
-    root, rest = root.masked_fill(endless, _MOST), rest.masked_fill(endless, _MOST)
+    root, rest = root.masked_fill(endless, _MOST), rest.masked_fill(endless, 0.0)
     of_dual = list(dual.rows_beside(root, rest))
     # What overflowed stays infinite, unless the activation is bounded.
     of_dual[0] = of_dual[0].masked_fill(endless & (of_dual[0] > _BOUNDED), inf)

@@ -166,8 +166,11 @@ class Side:
 def rows(x: Tensor) -> Rows:
     """Prepare inputs x (n×d, float64 or float32, any device), for `tile`.
 
-    Raises ValueError if x is no matrix, is empty, has another dtype, or entries that are not finite.
+    Raises TypeError if x is no tensor, ValueError if it is no matrix, is empty, has another dtype, or entries that are
+    not finite.
     """
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"inputs must be a torch tensor, not {type(x).__name__}; torch.as_tensor makes one of an array")
     if x.ndim != 2 or x.numel() == 0 or x.dtype not in DTYPES:
         raise ValueError(
             f"inputs must be a non-empty n×d matrix of float64 or float32, not {tuple(x.shape)} of {x.dtype}"

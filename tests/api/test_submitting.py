@@ -38,6 +38,8 @@ def test_equal_requests_are_one_job(client: httpx.Client, hand: Hand) -> None:
     assert (first.status_code, second.status_code) == (202, 200)
     assert first.json()["id"] == second.json()["id"]
     assert second.headers["Location"] == first.headers["Location"]
+    named = client.post("/v1/kernels", json=kernel_spec(dataset, method="analytic"))
+    assert named.json()["id"] == first.json()["id"]
     assert rows_of(hand.database)["job"] == 1
 
 

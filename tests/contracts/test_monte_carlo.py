@@ -77,6 +77,13 @@ def test_bad_fields_are_refused(change: dict[str, object], field: str) -> None:
     assert [error["loc"] for error in refused.value.errors()] == [("method", "monte_carlo", field)]
 
 
+def test_its_name_alone_is_the_method_with_its_defaults() -> None:
+    named = KernelSpec(dataset=ONE, architecture=mlp(3), method="monte_carlo")
+    assert named == KernelSpec(
+        dataset=ONE, architecture=mlp(3), method={"type": "monte_carlo", "draws": 1000, "width": 512, "seed": 0}
+    )
+
+
 def test_a_network_that_cannot_be_is_refused() -> None:
     beside = {"type": "parallel", "combine": "concatenate", "branches": [["relu"], []], "weights": [1, 2]}
     with pytest.raises(ProblemError) as refused:
