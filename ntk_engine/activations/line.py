@@ -99,7 +99,8 @@ def _root(x: Tensor) -> Tensor:
 def reach(activation: Numeric, roots: Tensor) -> float:
     """Where σ(√q z)² e^{−z²/2} and that of √q σ' have fallen below 1e-18 of their largest value, for these rows.
 
-    Raises ArithmeticError where they have not at z = 38, the end of what float64 can weigh.
+    The first such point of a grid: between it and the one before, what vanishes beyond a kink may not be 0 yet. Raises
+    ArithmeticError if they have not fallen so at z = 38, the end of what float64 can weigh.
     """
     z = torch.linspace(0.0, _FARTHEST, 305, dtype=torch.float64)
     furthest = 0.0
@@ -113,4 +114,4 @@ def reach(activation: Numeric, roots: Tensor) -> float:
             furthest = max(furthest, float(significant.max()))
     if furthest > _FARTHEST - 1.0:
         raise ArithmeticError(f"E[σ(√q z)²] does not converge for √q up to {float(roots.max()):.3g}")
-    return furthest
+    return furthest + float(z[1])

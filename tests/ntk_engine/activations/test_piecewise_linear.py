@@ -12,6 +12,7 @@ import torch
 from mpmath import mpf
 
 from ntk_engine.activations import expectations as choice
+from ntk_engine.activations import parse
 from ntk_engine.activations.correlation import Quadrature
 from ntk_engine.activations.numeric import Numeric
 from ntk_engine.activations.piecewise_linear import PiecewiseLinear, jumps
@@ -42,8 +43,9 @@ class Hinges(Numeric):
 
 
 CLIP, UNEVEN = HardTanh(), Hinges(((-1.0, 1.0), (0.0, -0.3), (2.5, -1.5)))
-PIECES = {CLIP: [(-1.0, 1.0), (1.0, -1.0)], UNEVEN: list(UNEVEN.hinges)}
-START = {CLIP: (0.0, -1.0), UNEVEN: (0.2, 0.0)}
+HAT = parse({"type": "expression", "expression": "relu(1 - abs(z))"})
+PIECES = {CLIP: [(-1.0, 1.0), (1.0, -1.0)], UNEVEN: list(UNEVEN.hinges), HAT: [(-1.0, 1.0), (0.0, -2.0), (1.0, 1.0)]}
+START = {CLIP: (0.0, -1.0), UNEVEN: (0.2, 0.0), HAT: (0.0, 0.0)}
 """Slope and value at −∞, less the slope times z."""
 
 
@@ -120,7 +122,7 @@ def _given(pieces: list[Piece], mean: mpf, rest: mpf, root: mpf) -> mpf:
     return total
 
 
-@pytest.mark.parametrize("sigma", [CLIP, UNEVEN])
+@pytest.mark.parametrize("sigma", [CLIP, UNEVEN, HAT], ids=["clip", "uneven", "hat"])
 @pytest.mark.parametrize(
     "pair",
     [
