@@ -13,16 +13,16 @@ class Recorder:
         self.lines: list[str] = []
         self._known: dict[str, Symbol] = {}
 
-    def name(self, name: str) -> Symbol:
+    def name(self, name: str, kind: str = "double") -> Symbol:
         """A variable that is there before."""
-        return Symbol(self, name)
+        return Symbol(self, name, kind)
 
     def symbol(self, expression: str, kind: str = "double") -> Symbol:
         """The variable that holds the expression."""
         if expression not in self._known:
             name = f"t{len(self.lines)}"
             self.lines.append(f"const {kind} {name} = {expression};")
-            self._known[expression] = self.name(name)
+            self._known[expression] = self.name(name, kind)
         return self._known[expression]
 
     def text(self, value: Any) -> str:
@@ -33,9 +33,10 @@ class Recorder:
 class Symbol:
     """A number that a formula works on; it has the arithmetic and the methods of a tensor that formulas use."""
 
-    def __init__(self, recorder: Recorder, name: str) -> None:
+    def __init__(self, recorder: Recorder, name: str, kind: str = "double") -> None:
         self.recorder = recorder
         self.name = name
+        self.kind = kind
 
     def _binary(self, operator: str, left: Any, right: Any) -> Symbol:
         text = self.recorder.text

@@ -24,15 +24,15 @@ class RowRecorder(Recorder):
         self.constants: list[float] = []
         self._places: dict[int, int] = {}
 
-    def name(self, name: str) -> Symbol:
+    def name(self, name: str, kind: str = "double") -> Symbol:
         """A variable that is there before."""
-        return RowSymbol(self, name)
+        return RowSymbol(self, name, kind)
 
     def text(self, value: Any) -> str:
         """A variable's name, or the place of a number."""
         if isinstance(value, Symbol):
             return value.name
-        # By what it is and not by how large it is: a parameter may happen to be 1.
+        # By what it is and not by how large it is: a parameter may happen to be 1. The list keeps it, and its identity.
         if id(value) not in self._places:
             self._places[id(value)] = len(self.constants)
             self.constants.append(value)
@@ -109,11 +109,15 @@ class RowSymbol(Symbol):
 
     cpu = numpy = detach
 
-    def to(self, dtype: None) -> Any:  # noqa: ARG002
-        return self.new_tensor(1.0).where(self, 0.0)
+    def to(self, dtype: None) -> Any:
+        """The number that a condition is; a number is one already."""
+        if dtype is not self.dtype:
+            raise TypeError(f"{dtype} is not recorded")
+        return self.new_tensor(1.0).where(self, 0.0) if self.kind == "bool" else self
 
     def astype(self, kind: type) -> Symbol:
-        assert kind is int
+        if kind is not int:
+            raise TypeError(f"{kind} is not recorded")
         return self.recorder.symbol(f"static_cast<long>({self.name})", "long")
 
     def masked_fill(self, condition: Symbol, value: Any) -> Any:
@@ -136,9 +140,6 @@ class RowSymbol(Symbol):
 
     def isfinite(self) -> Symbol:
         return abs(self) < inf
-
-    def square(self) -> Symbol:
-        return self * self
 
     def reciprocal(self) -> Symbol:
         return 1.0 / self

@@ -101,6 +101,20 @@ def test_what_cannot_be_recorded_is_evaluated() -> None:
     assert row_codes.layers(Unusual(), 1.0, 0.1, 2, rows()) is None
 
 
+@dataclass(frozen=True)
+class Converted(Relu):
+    """ReLU whose rows are converted on the way, as conditions and as numbers."""
+
+    def rows(self, root: torch.Tensor) -> tuple[torch.Tensor]:
+        """√(q/2)."""
+        return ((root > 0.0).to(root.dtype) * (root * 0.5**0.5).to(root.dtype),)
+
+
+def test_conversions_are_those_of_tensors() -> None:
+    (brings, _), (expected, _) = both(Converted(), 0.1, rows(0.0))
+    assert_equal(brings, expected, FEW)
+
+
 def test_derivatives_are_not_compiled() -> None:
     compiled.prepare([row_codes.source(Relu()) or ""])
     assert row_codes.layers(Relu(), 1.0, 0.1, 2, rows().requires_grad_()) is None
