@@ -35,12 +35,6 @@ def exponential(x: Double) -> tuple[Double, Double]:
     return raised + scale, raised + (Double.of(scale) - 1.0)
 
 
-def logarithm(x: Double) -> Double:
-    """log x for e^−745 < x < e^709, by a step of Newton's method."""
-    first = Double.of(np.log(x.high))
-    return first + (x * exponential(-first)[0] - 1.0)
-
-
 def ldexp(x: Double, power: Any) -> Double:
     """x 2^power."""
     return Double(np.ldexp(x.high, power), np.ldexp(x.low, power))
