@@ -40,12 +40,12 @@ class Passed(NamedTuple):
     @property
     def gain(self) -> float:
         """The factor of W α."""
-        return self.dense.sigma_w / self.before.shape[-1] ** 0.5 if self.dense.parametrization == "ntk" else 1.0
+        return self.dense.gain(self.before.shape[-1])
 
     @property
     def bias(self) -> float:
         """The factor of b."""
-        return self.dense.beta if self.dense.parametrization == "ntk" else 1.0
+        return self.dense.shift
 
 
 @dataclass

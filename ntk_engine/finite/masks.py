@@ -26,7 +26,7 @@ class Masks:
     keys: Tensor
     """Any int64, one a network (…)."""
     places: Tensor
-    """The inputs' places (N, int64): any numbers from 0 on, such as their rows in a set of inputs."""
+    """The inputs' places (N, or …×N, int64): any numbers from 0 on, such as their rows in a set of inputs."""
 
     def kept(self, layer: int, neurons: int, rate: float) -> Tensor:
         """Whether each neuron stays (…×N×neurons), which has the probability 1 − rate; `layer`: which dropout it is."""
@@ -47,7 +47,7 @@ def signs(keys: Tensor, count: int) -> Tensor:
 
 def _bits(keys: Tensor, layer: int, places: Tensor, neurons: int) -> Tensor:
     """Integers below 2^53 (…×N×neurons)."""
-    number = places[:, None] * neurons + torch.arange(neurons, device=places.device)
+    number = places[..., None] * neurons + torch.arange(neurons, device=places.device)
     stream = _mix(keys + _signed(0xD1B54A32D192ED03 * layer % 2**64))
     return _shift(_mix(stream[..., None, None] + number * _signed(0x9E3779B97F4A7C15)), 64 - _BITS)
 

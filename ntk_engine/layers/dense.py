@@ -23,6 +23,15 @@ class Dense(Layer):
     parametrization: Literal["ntk", "standard"] = "ntk"
     dense: ClassVar[int] = 1
 
+    def gain(self, inputs: int) -> float:
+        """The factor of W a."""
+        return self.sigma_w / inputs**0.5 if self.parametrization == "ntk" else 1.0
+
+    @property
+    def shift(self) -> float:
+        """The factor of b."""
+        return self.beta if self.parametrization == "ntk" else 1.0
+
     def after(self, signal: Signal, faults: Faults) -> Signal:
         """Fresh Gaussian neurons, whatever came before (Proposition 1); given the mask, where inputs were dropped."""
         before = super().after(signal, faults)

@@ -1,0 +1,146 @@
+"""Gradient descent as the paper defines it, θ ← θ − η ∂C/∂θ on all inputs, a step being Δt = η; and its variants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ntk_engine.architecture import layers
+from ntk_engine.finite.chain import Chain, chain
+from ntk_engine.finite.graph import Graph
+from ntk_engine.finite.masks import Masks
+from ntk_engine.finite.parameters import Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from ntk_engine.architecture import Architecture
+    from ntk_engine.costs import AnyCost
+    from ntk_engine.finite.chain import Passing
+    from ntk_engine.finite.parameters import Parameters
+
+__all__ = ["Descent", "Rule"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How parameters follow the derivatives of the cost."""
+
+    learning_rate: float
+    """η."""
+    momentum: float = 0.0
+    """μ of the heavy ball: v ← μ v + ∂C/∂θ, θ ← θ − η v (Polyak, 1964)."""
+    weight_decay: float = 0.0
+    """λ: ∂C/∂θ has λ θ added."""
+    batch_size: int | None = None
+    """Inputs of one step; None: all of them. Every epoch goes through all, in an order of its own."""
+
+
+class Descent:
+    """S networks of one architecture while they are trained, each on its own way.
+
+    `weights` are V = [W, b] of every dense layer (S×n_{ℓ+1}×(n_ℓ + 1)), `velocity` the same for momentum; they are
+    changed in place. `step` counts the steps that were made.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        weights: Sequence[Tensor],
+        x: Tensor,
+        y: Tensor,
+        cost: AnyCost,
+        rule: Rule,
+        seeds: Sequence[int],
+        *,
+        step: int = 0,
+        velocity: Sequence[Tensor] = (),
+    ) -> None:
+        """x, y: inputs (N×n_0) and targets (N×k), of the weights' dtype. seeds: of batches and dropout."""
+        self.weights, self.step, self.seeds = list(weights), step, tuple(seeds)
+        self.velocity = list(velocity) or [torch.zeros_like(item) for item in weights if rule.momentum]
+        self._x, self._y, self._cost, self._rule = x, y, cost, rule
+        links = chain(layers(arch))
+        self._network = Graph(arch, self.weights) if links is None else Chain(links, self.weights)
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Of all networks, as views."""
+        return tuple(Weights(item[..., :-1], item[..., -1]) for item in self.weights)
+
+    @property
+    def ceiling(self) -> float:
+        """C of the function 0, where the cost is bounded from below; else inf."""
+        y = self._cost.at(self._y, self.step)
+        return self._cost.value(torch.zeros_like(y), y).mean().item() if self._cost.bounded else inf
+
+    def keep(self, some: Tensor) -> None:
+        """Go on with these networks alone (indices)."""
+        self.weights[:] = [item[some] for item in self.weights]
+        self.velocity[:] = [item[some] for item in self.velocity]
+        self.seeds = tuple(self.seeds[i] for i in some.tolist())
+
+    def look(self) -> Tensor:
+        """C of the inputs that the next step is made by (S); `advance` goes on from there."""
+        x, y, places = self._batch()
+        self._f = self._forward(x, places)
+        self._targets = self._cost.at(y, self.step)
+        return self._cost.value(self._f, self._targets).mean(-1)
+
+    def advance(self) -> None:
+        """Make the step for which `look` has looked."""
+        outer = self._cost.direction(self._f, self._targets) / self._f.shape[-2]
+        for passing in self._network.backward(outer):
+            self._change(passing)
+        self.step += 1
+
+    def _forward(self, x: Tensor, places: Tensor) -> Tensor:
+        if isinstance(self._network, Chain):
+            return self._network.forward(x)
+        return self._network.forward(x, Masks(_keys(self.seeds, self.step, x.device), places))
+
+    def _change(self, passing: Passing) -> None:
+        """Plain descent in one pass over the weights: the derivative itself is never in memory."""
+        rule, at = self._rule, self.weights[passing.layer]
+        if not rule.momentum:
+            _add(at, passing, 1.0 - rule.learning_rate * rule.weight_decay, -rule.learning_rate)
+            return
+        velocity = self.velocity[passing.layer]
+        _add(velocity, passing, rule.momentum, 1.0)
+        if rule.weight_decay:
+            velocity.add_(at, alpha=rule.weight_decay)
+        at.add_(velocity, alpha=-rule.learning_rate)
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets and places of the next step's batch: N×…, or S×B×… of each network's own."""
+        count, size = len(self._x), self._rule.batch_size
+        if size is None or size >= count:
+            return self._x, self._y, torch.arange(count, device=self._x.device)
+        epoch, number = divmod(self.step, ceil(count / size))
+        if number == 0 or len(self._order) != len(self.seeds):
+            orders = [np.random.default_rng((seed, epoch)).permutation(count) for seed in self.seeds]
+            self._order = torch.from_numpy(np.stack(orders)).to(self._x.device)
+        some = self._order[:, number * size : (number + 1) * size]
+        return self._x[some], self._y[some], some
+
+
+def _add(to: Tensor, passing: Passing, keep: float, factor: float) -> None:
+    """to ← keep·to + factor·δᵀA."""
+    delta, entering = passing.delta.mT, passing.entering
+    if len(to) == 1:
+        to[0].addmm_(delta[0], entering[0], beta=keep, alpha=factor)
+    else:
+        to.baddbmm_(delta, entering, beta=keep, alpha=factor)
+
+
+def _keys(seeds: Sequence[int], step: int, device: torch.device) -> Tensor:
+    """A key of masks for each network, another at each step."""
+    words = [np.random.SeedSequence((seed, step)).generate_state(1, np.uint64).view(np.int64)[0] for seed in seeds]
+    return torch.tensor([int(word) for word in words], device=device)

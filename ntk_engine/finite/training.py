@@ -1,0 +1,165 @@
+"""Training as a whole: steps, what is recorded on the way, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import torch
+
+from ntk_engine.finite.chain import augmented
+from ntk_engine.finite.descent import Descent, Rule
+from ntk_engine.finite.parameters import Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from ntk_engine.architecture import Architecture
+    from ntk_engine.costs import AnyCost
+    from ntk_engine.finite.parameters import Parameters
+    from ntk_engine.finite.recording import Recording
+
+__all__ = ["Ending", "Run", "follow", "train"]
+
+# A cost so many times the first one is not on its way back.
+DIVERGED = 1e6
+
+
+class Ending(IntEnum):
+    """How the training of a network ended."""
+
+    ALL_STEPS = 0
+    TOLERANCE = 1
+    """Its cost is as low as was asked."""
+    DIVERGED = 2
+    """Its cost is no number, or a million times the first one: the learning rate is above 2/λ_1."""
+
+
+@dataclass
+class Run:
+    """Steps `first` … of S networks; what was not reached is NaN."""
+
+    first: int
+    cost: Tensor
+    """C before each step and, last, after all: S×(steps + 1)."""
+    recorded: dict[str, dict[int, Tensor]] = field(default_factory=dict)
+    """By name and step: S×…"""
+    endings: list[Ending] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    """How many steps each network has made, those before `first` included."""
+    weights: list[Tensor] = field(default_factory=list)
+    """V = [W, b] of every dense layer at the end, S×n_{ℓ+1}×(n_ℓ + 1)."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """The same, apart."""
+        return tuple(Weights(item[..., :-1], item[..., -1]) for item in self.weights)
+
+    def stacked(self, name: str) -> Tensor:
+        """All that was recorded of a name, in the order of steps: S×T×…"""
+        found = self.recorded[name]
+        return torch.stack([found[step] for step in sorted(found)], dim=1)
+
+
+def follow(
+    descent: Descent,
+    until: int,
+    recordings: Sequence[Recording] = (),
+    *,
+    tolerance: float | None = None,
+    first_cost: Tensor | None = None,
+) -> Run:
+    """Train up to step `until`; C, and what is recorded, is also looked at there.
+
+    tolerance: the cost at which a network ends. first_cost: C_0 (S), where the descent is resumed.
+    """
+    count, first = len(descent.seeds), descent.step
+    run = Run(first, descent.weights[0].new_full((count, until - first + 1), torch.nan))
+    run.endings, run.steps = [Ending.ALL_STEPS] * count, [until] * count
+    alive = list(range(count))
+    ended: dict[int, list[Tensor]] = {}
+    ceiling = DIVERGED * descent.ceiling
+    while alive:
+        cost = descent.look()
+        run.cost[alive, descent.step - first] = cost
+        if first_cost is None:
+            first_cost = cost.clone()
+        lost = ~(cost <= (DIVERGED * first_cost[alive]).clamp_min(ceiling)) | ~cost.isfinite()
+        done = torch.zeros_like(lost) if tolerance is None else cost <= tolerance
+        if bool((lost | done).any()):
+            alive = _without(descent, run, alive, lost, done, ended)
+        for item in recordings:
+            if descent.step in item.steps and alive:
+                _record(run, item, descent, alive)
+        if descent.step == until or not alive:
+            break
+        descent.advance()
+    run.weights = _together(descent.weights, alive, ended)
+    return run
+
+
+def _without(
+    descent: Descent, run: Run, alive: list[int], lost: Tensor, done: Tensor, ended: dict[int, list[Tensor]]
+) -> list[int]:
+    """Who goes on; the others leave the descent, and their weights as they are go to `ended`."""
+    stay = []
+    for place, (network, is_lost, is_done) in enumerate(zip(alive, lost.tolist(), done.tolist(), strict=True)):
+        if not is_lost and not is_done:
+            stay.append(place)
+            continue
+        run.endings[network] = Ending.DIVERGED if is_lost else Ending.TOLERANCE
+        run.steps[network] = descent.step
+        ended[network] = [item[place].clone() for item in descent.weights]
+    descent.keep(torch.tensor(stay, dtype=torch.int64))
+    return [alive[place] for place in stay]
+
+
+def _together(weights: Sequence[Tensor], alive: list[int], ended: dict[int, list[Tensor]]) -> list[Tensor]:
+    """The weights of all networks, in their order."""
+    if not ended:
+        return list(weights)
+    of = ended | {network: [item[place] for item in weights] for place, network in enumerate(alive)}
+    return [torch.stack(layer) for layer in zip(*(of[network] for network in sorted(of)), strict=True)]
+
+
+def _record(run: Run, item: Recording, descent: Descent, alive: list[int]) -> None:
+    measured = item.measure(descent.parameters)
+    whole = measured.new_full((len(run.endings), *measured.shape[1:]), torch.nan)
+    whole[alive] = measured
+    run.recorded.setdefault(item.name, {})[descent.step] = whole
+
+
+def train(
+    arch: Architecture,
+    params: Parameters,
+    x: Tensor,
+    y: Tensor,
+    cost: AnyCost,
+    learning_rate: float,
+    steps: int,
+    record: Sequence[Recording] = (),
+    *,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    batch_size: int | None = None,
+    seeds: Sequence[int] | None = None,
+    tolerance: float | None = None,
+) -> Run:
+    """Train networks (…×, one or S of them) on inputs x (N×n_0) and targets y (N×k), in x's dtype, from copies.
+
+    seeds: of the batches' order and of dropout, one a network; 0, 1, … without. Raises ValueError for targets that the
+    cost does not take.
+    """
+    if not cost.accepts(y):
+        raise ValueError(f"the targets of this cost must be {cost.targets}")
+    one = params[0].weight.ndim == 2
+    batch = [
+        augmented(some.weight[None] if one else some.weight, some.bias[None] if one else some.bias, x.dtype)
+        for some in params
+    ]
+    names = tuple(range(len(batch[0]))) if seeds is None else tuple(seeds)
+    rule = Rule(learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay, batch_size=batch_size)
+    return follow(Descent(arch, batch, x, y, cost, rule, names), steps, record, tolerance=tolerance)
