@@ -19,7 +19,7 @@ BOUNDS = re.compile(r"(\d{0,15}):(\d{0,15})", re.ASCII)
 
 @dataclass(frozen=True)
 class View:
-    """Rows × cols of a stored array; where all columns are meant, the array's further axes stay as they are."""
+    """Rows × cols of a stored array, which are its first two axes; further axes stay as they are."""
 
     database: Database
     stored: Stored
@@ -33,8 +33,8 @@ class View:
     @property
     def shape(self) -> tuple[int, ...]:
         height, width = self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
-        further = self.stored.plan.shape[1:]
-        return (height, *further) if width == self.stored.plan.cols else (height, width)
+        _, *further = self.stored.plan.shape
+        return (height, width // prod(further[1:]), *further[1:]) if further else (height,)
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -64,11 +64,11 @@ class View:
 def view(database: Database, stored: Stored, rows: str | None, cols: str | None) -> View:
     """The block that `rows=a:b` and `cols=c:d` name; raises a problem for what is no block of the array."""
     plan = stored.plan
-    if cols is not None and len(plan.shape) != 2:
-        raise INVALID_REQUEST.error(
-            f"The array has {len(plan.shape)} axes; cols takes a part of a matrix only.", "cols"
-        )
-    return View(database, stored, _bounds("rows", rows, plan.rows), _bounds("cols", cols, plan.cols))
+    if cols is not None and len(plan.shape) < 2:
+        raise INVALID_REQUEST.error("The array has one axis; cols takes a part of a second one.", "cols")
+    inner = prod(plan.shape[2:])
+    across = _bounds("cols", cols, plan.cols // inner)
+    return View(database, stored, _bounds("rows", rows, plan.rows), slice(across.start * inner, across.stop * inner))
 
 
 def _bounds(name: str, asked: str | None, size: int) -> slice:

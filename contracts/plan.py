@@ -69,6 +69,8 @@ class PartPlan:
 
     spec: dict[str, Any]
     work: int
+    after: tuple[int, ...] = ()
+    """The parts, by their places in the plan, that must be done before this one."""
 
 
 @dataclass(frozen=True)

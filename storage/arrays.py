@@ -37,6 +37,10 @@ class TileData:
     row: int
     col: int
     entries: Numbers
+    latest: bool = False
+    """Whether it takes the place of one that is stored: a checkpoint does, a result is stored once."""
+    gaps: bool = False
+    """Whether an entry may be NaN, where there is nothing to tell."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ WRITE = text("""
 RAISE = text("""
     UPDATE stored_array SET error_bound = :value
     WHERE id = :id AND (error_bound IS NULL OR error_bound < :value)""")
+FORGET = text("""
+    DELETE FROM tile
+    USING unnest(CAST(:arrays AS bigint[]), CAST(:rows AS int[]), CAST(:cols AS int[])) AS old (a, r, c)
+    WHERE array_id = a AND row = r AND col = c""")
 OF_TILES = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
 MISSING = text("""
     SELECT count(*) FROM generate_series(CAST(:row AS int), CAST(:row_end AS int)) r
@@ -119,8 +127,14 @@ def of_dataset(read: Read, dataset: str) -> dict[str, Stored]:
 
 
 def write_tiles(write: Write, arrays: Mapping[str, Stored], tiles: Iterable[TileData]) -> None:
-    """Store tiles, some at a time, so that no more of them are in memory as bytes; those that are there stay."""
+    """Store tiles, some at a time, so that no more of them are in memory as bytes.
+
+    Those that are there stay, but for what the latest replace.
+    """
     for some in _batches(tiles):
+        old = [(arrays[tile.array].id, tile.row, tile.col) for tile in some if tile.latest]
+        if old:
+            write.execute(FORGET, dict(zip(("arrays", "rows", "cols"), map(list, zip(*old, strict=True)), strict=True)))
         data = {Key(arrays[tile.array].id, tile.row, tile.col): _bytes(arrays[tile.array].plan, tile) for tile in some}
         ids, rows, cols = zip(*data, strict=True)
         digests = [xxh3_128_digest(item) for item in data.values()]

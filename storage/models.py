@@ -97,7 +97,10 @@ class Job(Base):
 
 
 class Part(Base):
-    """A piece of a job. `attempt` is the fence: it grows with every claim, and only its holder can commit."""
+    """A piece of a job. `attempt` is the fence: it grows with every claim, and only its holder can commit.
+
+    One that needs others is `waiting` until `waits`, the number of those that are not done, is 0.
+    """
 
     __tablename__ = "part"
 
@@ -106,6 +109,8 @@ class Part(Base):
     spec: Mapped[dict[str, Any]]
     work: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(server_default="queued")
+    waits: Mapped[int] = mapped_column(server_default="0")
+    opens: Mapped[list[int]] = mapped_column(server_default="{}", comment="the parts that wait for this one")
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
     worker: Mapped[str | None]
@@ -113,7 +118,7 @@ class Part(Base):
     error: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
-        CheckConstraint(f"state IN {STATES}", name="part_state"),
+        CheckConstraint(f"state = 'waiting' OR state IN {STATES}", name="part_state"),
         Index("part_queued", job_id, index, postgresql_where=text("state = 'queued'")),
         Index("part_leases", lease_until, postgresql_where=text("state = 'running'")),
     )

@@ -76,7 +76,7 @@ def _until_lost(results: Iterable[Result | None], heartbeat: Heartbeat) -> Itera
 
 def _checked(results: Iterable[Result]) -> Iterator[Result]:
     for result in results:
-        if isinstance(result, TileData) and not np.isfinite(result.entries).all():
+        if isinstance(result, TileData) and not result.gaps and not np.isfinite(result.entries).all():
             raise ArithmeticError(f"{result.array} has entries that are not finite in {result.entries.dtype}")
         yield result
 

@@ -55,10 +55,14 @@ FINISH = _moving(
     """done AS (
         UPDATE part SET state = 'succeeded', lease_until = NULL
         WHERE job_id = :job AND index = :index AND attempt = :attempt AND state = 'running'
-        RETURNING work),
+        RETURNING work, opens),
+    nearer AS (
+        UPDATE part SET waits = waits - 1, state = CASE waits WHEN 1 THEN 'queued' ELSE state END
+        FROM done WHERE job_id = :job AND index = ANY(done.opens) AND state = 'waiting'
+        RETURNING state),
     moved AS (
         UPDATE job SET version = version + 1, parts_done = parts_done + 1, work_done = work_done + done.work,
-               error = NULL,
+               parts_open = parts_open + (SELECT count(*) FROM nearer WHERE state = 'queued'), error = NULL,
                state = CASE WHEN parts_done + 1 = parts_total THEN 'succeeded' ELSE state END,
                finished_at = CASE WHEN parts_done + 1 = parts_total THEN clock_timestamp() END
         FROM done WHERE id = :job AND state = 'running'
@@ -101,7 +105,8 @@ END = _moving(
     ":state",
 )
 DROP_PARTS = text(
-    "UPDATE part SET state = 'cancelled', lease_until = NULL WHERE job_id = :job AND state IN ('queued', 'running')"
+    "UPDATE part SET state = 'cancelled', lease_until = NULL"
+    " WHERE job_id = :job AND state IN ('waiting', 'queued', 'running')"
 )
 DROP_TILES = text("DELETE FROM tile USING stored_array WHERE array_id = stored_array.id AND job_id = :job")
 DROP_BOUNDS = text("UPDATE stored_array SET error_bound = NULL WHERE job_id = :job")

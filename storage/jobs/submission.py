@@ -21,11 +21,13 @@ STATE_OF = text("SELECT state, digest FROM job WHERE id = :id FOR SHARE")
 LIVE = text("SELECT id FROM job WHERE digest = :digest AND state IN ('queued', 'running', 'succeeded')")
 INSERT = text("""
     INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds, waits_for)
-    VALUES (:id, :kind, :digest, :spec, :engine, :unit, :parts, :parts, :work, :seconds, :waits_for)
+    VALUES (:id, :kind, :digest, :spec, :engine, :unit, :parts, :open, :work, :seconds, :waits_for)
     ON CONFLICT (digest) WHERE state IN ('queued', 'running', 'succeeded') DO NOTHING RETURNING id""")
 INSERT_PARTS = text("""
-    INSERT INTO part (job_id, index, spec, work)
-    SELECT :job, ordinality - 1, part -> 'spec', CAST(part -> 'work' AS bigint)
+    INSERT INTO part (job_id, index, spec, work, waits, opens, state)
+    SELECT :job, ordinality - 1, part -> 'spec', CAST(part -> 'work' AS bigint), CAST(part -> 'waits' AS int),
+           ARRAY(SELECT CAST(jsonb_array_elements(part -> 'opens') AS bigint)),
+           CASE WHEN CAST(part -> 'waits' AS int) = 0 THEN 'queued' ELSE 'waiting' END
     FROM jsonb_array_elements(:parts) WITH ORDINALITY AS listed (part, ordinality)""")
 QUEUED = text("""
     INSERT INTO event (job_id, version, type, state, done, total)
@@ -57,13 +59,21 @@ def _insert(write: Write, kind: str, plan: Plan, row: dict[str, object]) -> UUID
         "kind": kind,
         "unit": plan.unit,
         "parts": len(plan.parts),
+        "open": sum(not part.after for part in plan.parts),
         "work": plan.work,
         "seconds": plan.seconds,
     }
     job: UUID | None = write.execute(INSERT, row | planned).scalar_one_or_none()
     if job is None:
         return None
-    parts = [{"spec": part.spec, "work": part.work} for part in plan.parts]
+    opens: list[list[int]] = [[] for _ in plan.parts]
+    for index, part in enumerate(plan.parts):
+        for other in part.after:
+            opens[other].append(index)
+    parts = [
+        {"spec": part.spec, "work": part.work, "waits": len(part.after), "opens": after}
+        for part, after in zip(plan.parts, opens, strict=True)
+    ]
     write.execute(INSERT_PARTS, {"job": job, "parts": Jsonb(parts)})
     for array in plan.arrays:
         arrays.create(write, array, job=job)

@@ -11,7 +11,11 @@ PARTS = """
            coalesce(sum(part.work) FILTER (WHERE part.state = 'succeeded'), 0) AS work,
            coalesce(sum(part.attempt), 0) AS claims, count(part) AS parts,
            count(part) FILTER (WHERE (part.state = 'running') <> (part.lease_until IS NOT NULL)) AS odd_leases,
-           count(part) FILTER (WHERE part.failures > part.attempt) AS odd_failures
+           count(part) FILTER (WHERE part.failures > part.attempt) AS odd_failures,
+           count(part) FILTER (WHERE part.state = 'waiting') AS waiting,
+           count(part) FILTER (WHERE (part.state = 'waiting') <> (part.waits > 0) OR part.waits <> (
+               SELECT count(*) FROM part o WHERE o.job_id = job.id AND part.index = ANY(o.opens)
+                  AND o.state <> 'succeeded')) AS odd_waits
     FROM job LEFT JOIN part ON part.job_id = job.id GROUP BY job.id"""
 EVENTS = """
     SELECT job.*, count(event) AS events, min(event.version) AS first, max(event.version) AS last,
@@ -38,7 +42,8 @@ BROKEN = {
     "claims are counted": (PARTS, "attempts <> claims"),
     "a part runs in a running job only": (PARTS, "running > 0 AND state <> 'running'"),
     "a running job has something left to do": (PARTS, "state = 'running' AND running + queued = 0"),
-    "no part is left of a finished job": (PARTS, f"NOT {LIVE} AND running + queued > 0"),
+    "no part is left of a finished job": (PARTS, f"NOT {LIVE} AND running + queued + waiting > 0"),
+    "a part waits for those that are not done": (PARTS, f"{LIVE} AND odd_waits > 0"),
     "all parts of a succeeded job succeeded": (PARTS, "(state = 'succeeded') <> (succeeded = parts_total)"),
     "a lease is of a running part": (PARTS, "odd_leases > 0"),
     "no more failures than attempts": (PARTS, "odd_failures > 0"),

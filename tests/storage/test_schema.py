@@ -85,7 +85,7 @@ def older(servers: embedded.Servers) -> Iterator[Connection]:
 def migrate(connection: Connection, revision: str) -> None:
     config = schema._config()
     config.attributes["connection"] = connection
-    move = command.upgrade if revision != "-1" else command.downgrade
+    move = command.downgrade if revision.startswith("-") else command.upgrade
     move(config, revision)
 
 
@@ -96,7 +96,7 @@ def test_tiles_of_an_older_version_stay_as_they_are(older: Connection) -> None:
     for row, value in enumerate(VALUES):
         np.testing.assert_array_equal(arrays._panel(older, stored, row, slice(0, 2535)), value[None])
     assert older.execute(text("SELECT count(*) FROM piece")).scalar_one() == 2 * 3
-    migrate(older, "-1")
+    migrate(older, "-2")
     assert older.execute(text("SELECT * FROM tile ORDER BY row")).all() == before
 
 
