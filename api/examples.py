@@ -60,6 +60,20 @@ KERNELS: dict[str, Example] = {
         },
     },
 }
+TRAININGS: dict[str, Example] = {
+    "figure_1": {
+        "summary": "Ten networks of width 500 for 200 steps, with their kernels before and after",
+        "value": {
+            "dataset": POINTS_ID,
+            "architecture": _NETWORK | {"depth": 4, "width": 500},
+            "learning_rate": 1.0,
+            "steps": 200,
+            "seeds": list(range(10)),
+            "record": {"outputs": {"every": 20}, "kernel": {"at": [0, 200]}},
+            "ensemble": {"quantiles": [0.1, 0.5, 0.9]},
+        },
+    },
+}
 SPECTRA: dict[str, Example] = {
     "top": {
         "summary": "The three leading eigenvalues and eigenvectors; put the id of a kernel job of yours",

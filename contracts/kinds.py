@@ -1,6 +1,7 @@
 """What every kind of computation tells the rest of the house. The registry of kinds is `contracts/registry.py`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +32,12 @@ class Spec(Asked, ABC):
     def explicit(self) -> dict[str, Any]:
         """The spec as JSON with every default filled in."""
         return self.model_dump(mode="json")
+
+    def inspect(self, load: Callable[[str, str], Any]) -> None:
+        """Look at what the plan cannot see; raises ProblemError naming the field that does not fit it.
+
+        load: (dataset, name of an array) → its entries, n×k.
+        """
 
     @abstractmethod
     def plan(self, references: References, limits: Settings) -> Plan:

@@ -3,5 +3,6 @@
 from contracts.kernels import KernelSpec
 from contracts.kinds import Spec
 from contracts.spectra import SpectrumSpec
+from contracts.trainings import TrainingSpec
 
-SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (KernelSpec, SpectrumSpec)}
+SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (KernelSpec, SpectrumSpec, TrainingSpec)}

@@ -23,7 +23,7 @@ class Cost(ABC):
     Raises ArchitectureError for numbers that are none.
     """
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}
     targets: ClassVar[str] = ""
     """What targets must be, the end of "the targets of this cost must be "; "" where any number will do."""
     bounded: ClassVar[bool] = True
@@ -48,8 +48,8 @@ class Cost(ABC):
         """The targets of step t (N×k)."""
         return y
 
-    def accepts(self, y: "Tensor") -> bool:  # noqa: ARG002
-        """Whether y are targets of this cost, finite as they are."""
+    def accepts(self, y: Any) -> bool:  # noqa: ARG002
+        """Whether y, a tensor or an array of numpy, are targets of this cost, finite as they are."""
         return True
 
 
@@ -89,9 +89,9 @@ class CrossEntropy(Cost):
             raise ValueError(f"the targets of this cost must be {self.targets}")
         return columns
 
-    def accepts(self, y: "Tensor") -> bool:
+    def accepts(self, y: Any) -> bool:
         """Whether rows are probabilities, to the rounding of float32."""
-        return bool(((y >= 0).all() & ((y.sum(-1) - 1.0).abs() <= 1e-6).all()).item())
+        return bool((y >= 0.0).all()) and bool((abs(y.sum(-1) - 1.0) <= 1e-6).all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,9 @@ class Logistic(Cost):
         """−y/(1 + e^{y f})."""
         return -y * (-y * f).sigmoid()
 
-    def accepts(self, y: "Tensor") -> bool:
+    def accepts(self, y: Any) -> bool:
         """Whether all are −1 or 1."""
-        return bool((y.abs() == 1.0).all().item())
+        return bool((abs(y) == 1.0).all())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,6 +220,12 @@ def block(database: Database, stored: Stored, rows: slice, cols: slice | None = 
     return out
 
 
+def whole(read: Read, stored: Stored) -> Numbers:
+    """All of an array, as a matrix, in the caller's transaction."""
+    down, _ = stored.plan.grid
+    return np.concatenate([_panel(read, stored, row, slice(0, stored.plan.cols)) for row in range(down)])
+
+
 def complete(read: Read, stored: Stored, rows: slice, cols: slice) -> bool:
     """Whether every tile of the block rows × cols is there."""
     plan = stored.plan

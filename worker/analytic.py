@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 from math import isqrt
 
-import torch
-
 from contracts.tiling import Block
 from ntk_engine import infinite
 from storage.arrays import ErrorBound
 from worker.blocks import KernelPart
 from worker.context import Context
+from worker.inputs import DTYPES
 from worker.parts import Result
 
 # Arrays of a piece's size that the recursion holds at once.
 TEMPORARIES = 16
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def run(part: KernelPart, context: Context) -> Iterator[Result]:

@@ -5,11 +5,19 @@ import torch
 from storage import arrays
 from worker.context import Context
 
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
-def dataset_rows(context: Context, dataset: str, rows: slice, dtype: torch.dtype) -> torch.Tensor:
-    """Rows `rows` of the dataset's inputs, flattened to n×d. Raises LookupError where the dataset is gone."""
+
+def dataset_rows(
+    context: Context, dataset: str, rows: slice | None, dtype: torch.dtype, *, array: str = "x"
+) -> torch.Tensor:
+    """Rows `rows`, or all, of the dataset's inputs, flattened to n×d, or of another array of it.
+
+    Raises LookupError where the dataset is gone.
+    """
     with context.database.read() as read:
         stored = arrays.of_dataset(read, dataset)
-    if "x" not in stored:
+    if array not in stored:
         raise LookupError(f"dataset {dataset} is no longer there")
-    return torch.from_numpy(arrays.block(context.database, stored["x"], rows)).to(context.device, dtype)
+    some = rows or slice(0, stored[array].plan.rows)
+    return torch.from_numpy(arrays.block(context.database, stored[array], some)).to(context.device, dtype)

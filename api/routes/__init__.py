@@ -1,12 +1,13 @@
 """Every route: a new one is a file beside this one and an entry here."""
 
-from api.routes import arrays, datasets, events, health, jobs, kernels, networks, page, problems, spectra
+from api.routes import arrays, datasets, events, health, jobs, kernels, networks, page, problems, spectra, trainings
 
 ROUTERS = (
     page.router,
     datasets.router,
     kernels.router,
     spectra.router,
+    trainings.router,
     jobs.router,
     events.router,
     arrays.router,

@@ -11,7 +11,7 @@ from ntk_engine.finite.descent import Descent, Rule
 from ntk_engine.finite.forward import apply
 from ntk_engine.finite.masks import Masks
 from ntk_engine.finite.monte_carlo import Estimate, monte_carlo, running
-from ntk_engine.finite.parameters import Parameters, Weights, init
+from ntk_engine.finite.parameters import Parameters, Weights, empty, flattened, init, unflattened, weights
 from ntk_engine.finite.recording import Recording
 from ntk_engine.finite.tangent import kernel
 from ntk_engine.finite.training import Ending, Run, follow, train
@@ -27,10 +27,14 @@ __all__ = [
     "Run",
     "Weights",
     "apply",
+    "empty",
+    "flattened",
     "follow",
     "init",
     "kernel",
     "monte_carlo",
     "running",
     "train",
+    "unflattened",
+    "weights",
 ]

@@ -13,7 +13,7 @@ from ntk_engine.architecture import layers
 from ntk_engine.finite.chain import Chain, chain
 from ntk_engine.finite.graph import Graph
 from ntk_engine.finite.masks import Masks
-from ntk_engine.finite.parameters import Weights
+from ntk_engine.finite.parameters import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Descent:
     @property
     def parameters(self) -> Parameters:
         """Of all networks, as views."""
-        return tuple(Weights(item[..., :-1], item[..., -1]) for item in self.weights)
+        return parameters(self.weights)
 
     @property
     def ceiling(self) -> float:

@@ -8,7 +8,7 @@ import torch
 
 from ntk_engine.finite.chain import Passing
 from ntk_engine.finite.forward import Way, forward
-from ntk_engine.finite.parameters import Weights
+from ntk_engine.finite.parameters import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +31,7 @@ class Graph:
 
     def forward(self, x: Tensor, masks: Masks | None = None) -> Tensor:
         """f_θ(x) of inputs x (S×N×n_0, or N×n_0 for all): S×N×k; masks: of dropout."""
-        params = tuple(Weights(item[..., :-1], item[..., -1]) for item in self._weights)
-        self._way = Way(params, masks, differentiable=True)
+        self._way = Way(parameters(self._weights), masks, differentiable=True)
         with torch.enable_grad():
             self._outputs = forward(self._arch, self._way, x.expand(len(self._weights[0]), *x.shape[-2:]))
         return self._outputs.detach()

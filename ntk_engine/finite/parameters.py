@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
     from ntk_engine.architecture import Architecture
     from ntk_engine.widths import Fan
 
-__all__ = ["Parameters", "Weights", "draw", "generators", "init"]
+__all__ = [
+    "Parameters",
+    "Weights",
+    "draw",
+    "empty",
+    "flattened",
+    "generators",
+    "init",
+    "parameters",
+    "unflattened",
+    "weights",
+]
+
+# Numbers that are drawn at once.
+_DRAWN = 2**20
 
 
 class Weights(NamedTuple):
@@ -40,18 +55,89 @@ def init(
     seed: int,
     *,
     width: int | None = None,
+    dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Parameters:
-    """One network: parameters iid N(0, 1), or of its deviations in standard parametrization, in float64.
+    """One network: parameters iid N(0, 1), or of its deviations in standard parametrization.
 
-    width: neurons of dense layers that name no number. Equal seeds give equal parameters on a kind of device. Raises
-    ArchitectureError as `fans` does.
+    width: neurons of dense layers that name no number. Equal seeds give equal parameters on a kind of device, those of
+    float32 rounded from those of float64. Raises ArchitectureError as `fans` does.
     """
+    found = weights(arch, n_inputs, n_outputs, [seed], width=width, dtype=dtype, device=device)
+    return parameters([item[0] for item in found])
+
+
+def weights(
+    arch: Architecture,
+    n_inputs: int,
+    n_outputs: int,
+    seeds: Sequence[int],
+    *,
+    width: int | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> list[Tensor]:
+    """V = [W, b] of every dense layer of S networks (S×n_{ℓ+1}×(n_ℓ + 1)), each as `init` gives it."""
+    found = empty(arch, n_inputs, n_outputs, len(seeds), width=width, dtype=dtype, device=device)
     sizes = fans(arch, n_inputs, n_outputs, width)
-    return tuple(
-        Weights(*map(torch.Tensor.squeeze, some, (0, 0)))
-        for some in draw(sizes, generators(seed, len(sizes), device), 1)
-    )
+    for network, seed in enumerate(seeds):
+        for fan, stream, joined in zip(sizes, generators(seed, len(sizes), device), found, strict=True):
+            _fill(joined[network, :, :-1], stream)
+            _fill(joined[network, :, -1:], stream)
+            if fan.dense.parametrization == "standard":
+                joined[network, :, :-1] *= fan.dense.sigma_w / fan.inputs**0.5
+                joined[network, :, -1] *= fan.dense.beta
+    return found
+
+
+def empty(
+    arch: Architecture,
+    n_inputs: int,
+    n_outputs: int,
+    count: int,
+    *,
+    width: int | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> list[Tensor]:
+    """Room for `weights`; rows are a whole number of 64 bytes apart, which products with few inputs gain from."""
+    found = []
+    for fan in fans(arch, n_inputs, n_outputs, width):
+        pitch = -(-(fan.inputs + 1) * dtype.itemsize // 64) * 64 // dtype.itemsize
+        room = torch.zeros(count, fan.outputs, pitch, dtype=dtype, device=device)
+        found.append(room[..., : fan.inputs + 1])
+    return found
+
+
+def parameters(joined: Sequence[Tensor]) -> Parameters:
+    """W and b apart, as views of V."""
+    return tuple(Weights(item[..., :-1], item[..., -1]) for item in joined)
+
+
+def flattened(joined: Sequence[Tensor]) -> Tensor:
+    """All numbers of S networks, S×P: layer by layer V row by row."""
+    return torch.cat([item.flatten(1) for item in joined], dim=1)
+
+
+def unflattened(flat: Tensor, into: Sequence[Tensor]) -> list[Tensor]:
+    """The same numbers in `into`, which has their shapes."""
+    at = 0
+    for item in into:
+        size = item[0].numel()
+        item.copy_(flat[:, at : at + size].view(item.shape))
+        at += size
+    return list(into)
+
+
+def _fill(out: Tensor, stream: torch.Generator) -> None:
+    """Normal numbers, some rows at a time: no second copy of a large matrix is made."""
+    rows, columns = out.shape
+    # Whole sixteens of numbers, and no fewer at the end: so the generator gives those that it would for all rows.
+    at_once = max(16, _DRAWN // columns // 16 * 16)
+    ends = [*range(at_once, rows - 16, at_once), rows]
+    for first, end in pairwise([0, *ends]):
+        some = out[first:end]
+        some.copy_(torch.randn(some.shape, generator=stream, dtype=torch.float64, device=stream.device))
 
 
 def generators(seed: int, count: int, device: torch.device | str = "cpu") -> list[torch.Generator]:

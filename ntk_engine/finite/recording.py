@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ntk_engine.architecture import Architecture
     from ntk_engine.finite.parameters import Parameters
 
-__all__ = ["Recording", "kernel_drift", "kernels", "movement", "outputs", "parameter_drift", "projections"]
+__all__ = ["Recording", "kernel_drift", "kernels", "movement", "numbers", "outputs", "parameter_drift", "projections"]
 
 
 class Recording(NamedTuple):
@@ -71,6 +71,11 @@ def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Callable[[Pa
         return torch.stack(apart, dim=1)
 
     return measure
+
+
+def numbers(params: Parameters) -> Tensor:
+    """θ itself, S×P: of every dense layer [W, b] row by row."""
+    return torch.cat([torch.cat([some.weight, some.bias[..., None]], dim=-1).flatten(1) for some in params], dim=1)
 
 
 def projections(arch: Architecture, x: Tensor, components: Tensor) -> Callable[[Parameters], Tensor]:

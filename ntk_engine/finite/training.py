@@ -10,7 +10,7 @@ import torch
 
 from ntk_engine.finite.chain import augmented
 from ntk_engine.finite.descent import Descent, Rule
-from ntk_engine.finite.parameters import Weights
+from ntk_engine.finite.parameters import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +51,14 @@ class Run:
     steps: list[int] = field(default_factory=list)
     """How many steps each network has made, those before `first` included."""
     weights: list[Tensor] = field(default_factory=list)
-    """V = [W, b] of every dense layer at the end, S×n_{ℓ+1}×(n_ℓ + 1)."""
+    """V = [W, b] of every dense layer at the end, S×n_{ℓ+1}×(n_ℓ + 1),"""
+    velocity: list[Tensor] = field(default_factory=list)
+    """and with momentum their velocity."""
 
     @property
     def parameters(self) -> Parameters:
         """The same, apart."""
-        return tuple(Weights(item[..., :-1], item[..., -1]) for item in self.weights)
+        return parameters(self.weights)
 
     def stacked(self, name: str) -> Tensor:
         """All that was recorded of a name, in the order of steps: S×T×…"""
@@ -97,14 +99,15 @@ def follow(
         if descent.step == until or not alive:
             break
         descent.advance()
-    run.weights = _together(descent.weights, alive, ended)
+    whole = _together([*descent.weights, *descent.velocity], alive, ended)
+    run.weights, run.velocity = whole[: len(descent.weights)], whole[len(descent.weights) :]
     return run
 
 
 def _without(
     descent: Descent, run: Run, alive: list[int], lost: Tensor, done: Tensor, ended: dict[int, list[Tensor]]
 ) -> list[int]:
-    """Who goes on; the others leave the descent, and their weights as they are go to `ended`."""
+    """Who goes on; the others leave the descent, and their weights and velocity as they are go to `ended`."""
     stay = []
     for place, (network, is_lost, is_done) in enumerate(zip(alive, lost.tolist(), done.tolist(), strict=True)):
         if not is_lost and not is_done:
@@ -112,13 +115,13 @@ def _without(
             continue
         run.endings[network] = Ending.DIVERGED if is_lost else Ending.TOLERANCE
         run.steps[network] = descent.step
-        ended[network] = [item[place].clone() for item in descent.weights]
+        ended[network] = [item[place].clone() for item in (*descent.weights, *descent.velocity)]
     descent.keep(torch.tensor(stay, dtype=torch.int64))
     return [alive[place] for place in stay]
 
 
 def _together(weights: Sequence[Tensor], alive: list[int], ended: dict[int, list[Tensor]]) -> list[Tensor]:
-    """The weights of all networks, in their order."""
+    """Those of all networks, in their order."""
     if not ended:
         return list(weights)
     of = ended | {network: [item[place] for item in weights] for place, network in enumerate(alive)}

@@ -1,8 +1,11 @@
 """From a spec to a job: look up what it refers to, plan it, and insert it once."""
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID, uuid4
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
@@ -46,6 +49,7 @@ def submit(write: Write, spec: Spec, limits: Settings, engine: str) -> tuple[UUI
         found = write.execute(LIVE, {"digest": identity}).scalar_one_or_none()
         if found is not None:
             return found, False
+        spec.inspect(partial(_entries, write))
         row = {"spec": Jsonb(spec.explicit()), "engine": engine, "waits_for": waits_for, "digest": identity}
         job = _insert(write, spec.kind, plan, row)
         # None: the same spec was submitted at this moment by somebody else, whose job is ours too.
@@ -97,6 +101,10 @@ def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[st
         digests[pointer.removeprefix("/")] = row.digest
         jobs[id_] = _plans(arrays.of_job(write, UUID(id_)))
     return References(datasets, jobs), waits_for, digests
+
+
+def _entries(read: Read, dataset: str, name: str) -> NDArray[np.floating]:
+    return arrays.whole(read, arrays.of_dataset(read, dataset)[name])
 
 
 def _dataset(read: Read, id_: str, pointer: str) -> dict[str, ArrayPlan]:

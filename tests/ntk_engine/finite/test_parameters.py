@@ -1,9 +1,11 @@
 """Parameters as drawn: reproducible, independent, of the right deviations."""
 
+import pytest
 import torch
 
 from ntk_engine import finite
 from ntk_engine.architecture import mlp, parse
+from ntk_engine.finite import init, parameters
 from ntk_engine.finite.parameters import generators
 from tests.ntk_engine.finite.cases import standard
 
@@ -37,3 +39,22 @@ def test_standard_parameters_have_the_deviations() -> None:
     for found, expected in ((first.weight, 0.2), (first.bias, 0.5), (last.weight, 0.05)):
         assert abs(found.std().item() / expected - 1) < 5 / (2 * found.numel()) ** 0.5
     assert not last.bias.any()
+
+
+def test_large_layers_are_drawn_in_pieces_that_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = mlp(3, width=67)
+    whole = init(arch, 5, 3, 1)
+    monkeypatch.setattr(parameters, "_DRAWN", 67 * 16)
+    for one, other in zip(init(arch, 5, 3, 1), whole, strict=True):
+        assert torch.equal(one.weight, other.weight)
+        assert torch.equal(one.bias, other.bias)
+
+
+def test_weights_go_to_a_row_of_numbers_and_back() -> None:
+    arch = mlp(3, width=7)
+    drawn = parameters.weights(arch, 5, 2, [3, 4], dtype=torch.float32)
+    flat = parameters.flattened(drawn)
+    assert flat.shape == (2, 6 * 7 + 8 * 7 + 8 * 2)
+    again = parameters.unflattened(flat, parameters.empty(arch, 5, 2, 2, dtype=torch.float32))
+    assert all(map(torch.equal, again, drawn))
+    assert torch.equal(drawn[1][1, :, :-1], init(arch, 5, 2, 4)[1].weight.float())

@@ -1,0 +1,87 @@
+"""Training jobs: finite networks trained by gradient descent, and what is recorded on the way."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, field_serializer, field_validator
+
+from contracts.kinds import Spec
+from contracts.plan import Plan, References
+from contracts.problems import INVALID_REQUEST
+from contracts.recording import Ensemble, Record
+from contracts.settings import Settings
+from contracts.spec_types import DatasetId, DType
+from contracts.training_plan import plan
+from contracts.training_sizes import Sizes
+from ntk_engine.architecture import Architecture, canonical, simplified
+from ntk_engine.costs import AnyCost, LeastSquares
+
+MOST_NETWORKS = 10_000
+MOST_STEPS = 10**8
+
+
+def _named(value: object) -> object:
+    """A cost's name is the cost as it is by default."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+def _once(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("each seed is a network of its own and must be there once")
+    return seeds
+
+
+Cost = Annotated[Annotated[AnyCost, Field(discriminator="type")], BeforeValidator(_named)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class TrainingSpec(Spec):
+    """Networks of one architecture, one a seed, trained on a dataset's inputs and targets (Section 4.2).
+
+    A step of gradient descent with learning rate η is Δt = η of the paper's time.
+    """
+
+    kind: ClassVar[str] = "trainings"
+
+    dataset: DatasetId
+    architecture: Architecture
+    cost: Cost = LeastSquares()
+    learning_rate: float = Field(gt=0, description="η; gradient descent converges below 2/λ_1")
+    steps: int = Field(ge=0, le=MOST_STEPS)
+    seeds: list[Seed] = Field([0], min_length=1, max_length=MOST_NETWORKS, description="a network each")
+    momentum: float = Field(0.0, ge=0, lt=1, description="μ of the heavy ball: v ← μ v + ∂C/∂θ, θ ← θ − η v")
+    weight_decay: float = Field(0.0, ge=0, description="λ: the derivative has λ θ added")
+    batch_size: int | None = Field(None, ge=1, description="inputs of a step; null: all, as the paper has it")
+    tolerance: float | None = Field(None, gt=0, description="the cost at which a network's training ends")
+    dtype: DType = "float64"
+    record: Record = Record()
+    ensemble: Ensemble | None = Field(None, description="statistics over the networks, with their quantiles")
+
+    @field_validator("architecture")
+    @classmethod
+    def _in_one_form(cls, architecture: Architecture) -> Architecture:
+        return simplified(architecture)
+
+    @field_serializer("architecture")
+    def _as_json(self, architecture: Architecture) -> dict[str, object]:
+        return canonical(architecture)
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: list[int]) -> list[int]:
+        return _once(seeds)
+
+    def datasets(self) -> dict[str, str]:
+        on = {f"/record/{name}/on": getattr(schedule, "on", None) for name, schedule in self.record.asked().items()}
+        return {"/dataset": self.dataset} | {pointer: id_ for pointer, id_ in on.items() if id_ is not None}
+
+    def jobs(self) -> dict[str, str]:
+        asked = self.record.projections
+        return {} if asked is None else {"/record/projections/components": str(asked.components)}
+
+    def plan(self, references: References, limits: Settings) -> Plan:
+        return plan(self, Sizes.of(self, references), limits)
+
+    def inspect(self, load: Callable[[str, str], Any]) -> None:
+        if not self.cost.accepts(load(self.dataset, "y")):
+            raise INVALID_REQUEST.error(f"The targets of this cost must be {self.cost.targets}.", "/cost")

@@ -1,0 +1,99 @@
+"""What a part of a training records, and where in the job's arrays it goes."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contracts.training_sizes import FIELD_OF
+from ntk_engine import finite
+from ntk_engine.finite import Parameters, Recording, Run, recording
+from ntk_engine.finite.parameters import parameters
+from storage import arrays
+from storage.arrays import Numbers, TileData
+from worker.inputs import dataset_rows
+from worker.training_group import Group
+
+
+class Records:
+    """The recordings of the networks of a group that are still trained."""
+
+    def __init__(self, group: Group, going: list[int], x: Tensor, outputs: int) -> None:
+        self._group, self._going, self._x, self._outputs = group, going, x, outputs
+        self._initial: Parameters | None = None
+        asked = group.spec.record.asked()
+        self._steps = {name: schedule.steps(group.spec.steps) for name, schedule in asked.items()}
+        here = {name: [step for step in steps if group.holds(step)] for name, steps in self._steps.items()}
+        self.recordings = [
+            Recording(array, here[field], measure)
+            for field, schedule in asked.items()
+            if here[field]
+            for array, measure in self._measures(field, schedule).items()
+        ]
+
+    def _measures(self, field: str, schedule: Any) -> dict[str, Any]:
+        """The quantities of a field of `record`, by the names of their arrays."""
+        arch, x = self._group.spec.architecture, self._x
+        on = getattr(schedule, "on", None)
+        if on is not None:
+            x = dataset_rows(self._group.context, on, None, x.dtype)
+        if field == "outputs":
+            return {"outputs": recording.outputs(arch, x)}
+        if field == "kernel":
+            return {"kernel": recording.kernels(arch, x)}
+        if field == "drift":
+            drift = recording.kernel_drift(arch, x, self._first())
+            return {"kernel_drift": drift, "parameter_drift": recording.parameter_drift(self._first())}
+        if field == "movement":
+            return {"movement": recording.movement(arch, x, self._first())}
+        if field == "parameters":
+            return {"parameters_at": recording.numbers}
+        return {"projections": recording.projections(arch, x, self._components(schedule.components))}
+
+    def _first(self) -> Parameters:
+        """θ_0 of the networks that are trained, drawn again."""
+        if self._initial is None:
+            seeds = [self._group.seeds[number] for number in self._going]
+            arch, x = self._group.spec.architecture, self._x
+            drawn = finite.weights(arch, x.shape[1], self._outputs, seeds, dtype=x.dtype, device=x.device)
+            self._initial = parameters(drawn)
+        return self._initial
+
+    def _components(self, job: UUID) -> Tensor:
+        """Functions of p^in-norm 1: eigenvectors times √N."""
+        with self._group.context.database.read() as read:
+            stored = arrays.of_job(read, job).get("eigenvectors")
+        if stored is None:
+            raise LookupError(f"job {job} is no longer there")
+        vectors = arrays.block(self._group.context.database, stored, slice(0, stored.plan.rows))
+        found: Tensor = torch.from_numpy(vectors).to(self._x) * len(vectors) ** 0.5
+        return found
+
+    def tiles(self, found: Run) -> Iterator[TileData]:
+        """Of every record one tile a network; NaN where a network had ended."""
+        group = self._group
+        for item in self.recordings:
+            plan = group.stored[item.name].plan
+            steps = self._steps[FIELD_OF.get(item.name, item.name)]
+            for step in item.steps:
+                for number, values in enumerate(self._values(found, item.name, step, plan.shape[2:])):
+                    yield TileData(item.name, group.first + number, steps.index(step), values[None], gaps=True)
+        if group.start == 0 and group.first == 0:
+            for field, when in self._steps.items():
+                yield TileData(f"{field}_steps", 0, 0, np.array(when, dtype=np.float64)[:, None])
+
+    def _values(self, found: Run, name: str, step: int, shape: tuple[int, ...]) -> Numbers:
+        values = found.recorded.get(name, {}).get(step)
+        if values is None:
+            return np.full((self._group.count, prod(shape)), np.nan)
+        return self._group.spread(values.flatten(1) if values.ndim > 1 else values[:, None], self._going)
+
+    def largest_rate(self, place: int) -> float:
+        """2/λ_1 of the kernel over N at θ_0, below which gradient descent converges in the limit of infinite width."""
+        params = tuple(type(some)(*(part[place : place + 1] for part in some)) for some in self._first())
+        theta = recording.kernels(self._group.spec.architecture, self._x)(params)[0]
+        return 2.0 * len(theta) / float(torch.linalg.eigvalsh(theta.double())[-1])
