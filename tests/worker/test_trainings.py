@@ -1,0 +1,171 @@
+"""Training jobs: a chain of parts leaves what one go leaves, to the last bit, whoever dies in between."""
+
+import os
+import signal
+from collections.abc import Iterator
+from uuid import UUID
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from contracts import training_plan
+from contracts.jobs import State
+from contracts.settings import Settings
+from contracts.trainings import TrainingSpec
+from ntk_engine import finite
+from ntk_engine.finite import Descent, Ending, Rule, follow
+from storage import arrays
+from storage.database import Database
+from storage.datasets import Description, Rows, store
+from storage.jobs import queries, transitions
+from storage.jobs.submission import submit
+from tests.worker.conftest import System
+from worker.context import Context
+from worker.runner import run_part
+
+X = np.random.default_rng(3).normal(size=(20, 4))
+Y = np.random.default_rng(4).normal(size=(20, 2))
+NETWORK = {"type": "mlp", "depth": 3, "width": 12}
+SPEC = {
+    "architecture": NETWORK,
+    "learning_rate": 0.5,
+    "steps": 50,
+    "seeds": [4, 7, 1],
+    "record": {
+        "outputs": {"every": 10},
+        "kernel": {"at": [0, 33, 50]},
+        "drift": {"log": 4},
+        "movement": {"at": [7]},
+        "parameters": {"at": [25]},
+    },
+    "ensemble": {"quantiles": [0.5]},
+}
+
+
+@pytest.fixture(scope="module")
+def context(database_url: str) -> Iterator[Context]:
+    database = Database(database_url)
+    yield Context(Settings(), database, torch.device("cpu"), "test", 0)
+    database.dispose()
+
+
+def dataset(database: Database, y: np.ndarray = Y, identity: str = "1" * 32) -> str:
+    with database.begin() as write:
+        content = [Rows("x", X.shape, "float64", [X]), Rows("y", y.shape, "float64", [y])]
+        return store(write, Description(None, {"type": "inline"}, "made here"), content, lambda: identity)
+
+
+@pytest.fixture
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a few steps, of one network each."""
+    monkeypatch.setattr(training_plan, "PART_SECONDS", 2e-3)
+    monkeypatch.setattr(training_plan, "CHECKPOINTS", 0)
+    monkeypatch.setattr(training_plan, "GROUP_SECONDS", 0.0)
+
+
+def submitted(context: Context, **fields: object) -> UUID:
+    with context.database.begin() as write:
+        spec = TrainingSpec(**(SPEC | {"dataset": dataset(context.database)} | fields))
+        return submit(write, spec, context.settings, "test")[0]
+
+
+def computed(context: Context, job: UUID) -> dict[str, np.ndarray]:
+    """All arrays, after all parts were run here; the job is gone then."""
+    while (claim := transitions.claim(context.database, "w", "cpu", 60.0)) is not None:
+        run_part(claim, context)
+    with context.database.read() as read:
+        done = queries.get(read, job)
+        stored = arrays.of_job(read, job)
+    assert done is not None
+    assert done.state is State.SUCCEEDED, done.error
+    found = {
+        name: arrays.block(context.database, item, slice(0, item.plan.rows)).reshape(item.plan.shape)
+        for name, item in stored.items()
+    }
+    transitions.delete(context.database, job)
+    return found
+
+
+@pytest.mark.parametrize("rule", [{}, {"momentum": 0.8}, {"batch_size": 6, "weight_decay": 0.01}])
+@pytest.mark.usefixtures("short_parts")
+def test_a_chain_of_parts_is_one_training(context: Context, rule: dict[str, float]) -> None:
+    job = submitted(context, **rule)
+    with context.database.read() as read:
+        found = queries.get(read, job)
+    assert found is not None
+    assert found.parts > 9
+    got = computed(context, job)
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+    arch = TrainingSpec(dataset="1" * 32, **SPEC).architecture
+    torch.set_num_threads(1)
+    for number, seed in enumerate([4, 7, 1]):
+        weights = finite.weights(arch, 4, 2, [seed])
+        kept = finite.flattened(weights)
+        spec = TrainingSpec(dataset="1" * 32, **SPEC, **rule)
+        descent = Descent(arch, weights, x, y, spec.cost, Rule(learning_rate=0.5, **rule), [seed])
+        run = follow(descent, 50)
+        np.testing.assert_array_equal(got["cost"][number], run.cost[0])
+        np.testing.assert_array_equal(got["parameters"][number], finite.flattened(run.weights)[0])
+        assert not np.array_equal(got["parameters_at"][number, 0], kept[0])
+        f = finite.apply(arch, run.parameters, x)[0]
+        np.testing.assert_array_equal(got["outputs"][number, -1], f)
+    assert got["outputs_steps"].tolist() == [0, 10, 20, 30, 40, 50]
+    assert got["endings"].tolist() == [[0, 50]] * 3
+    np.testing.assert_array_equal(got["kernel_drift"][:, 0], 0.0)
+    drift = got["kernel"][:, 2] - got["kernel"][:, 0]
+    expected = np.linalg.norm(drift, axis=(1, 2)) / np.linalg.norm(got["kernel"][:, 0], axis=(1, 2))
+    np.testing.assert_allclose(got["kernel_drift"][:, -1], expected, rtol=1e-13)
+    np.testing.assert_allclose(got["outputs_mean"], got["outputs"].mean(axis=0), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(got["kernel_quantiles"][:, 0], np.median(got["kernel"], axis=0), rtol=1e-14)
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_a_network_that_ends_leaves_gaps(context: Context) -> None:
+    got = computed(context, submitted(context, learning_rate=60.0, architecture=NETWORK | {"activation": "identity"}))
+    assert got["endings"][:, 0].tolist() == [Ending.DIVERGED] * 3
+    for number, (_, made) in enumerate(got["endings"]):
+        last = int(made)
+        assert 0 < last < 50
+        assert np.isfinite(got["cost"][number, :last]).all()
+        assert np.isnan(got["cost"][number, last + 1 :]).all()
+        theta = got["kernel"][number, 0]
+        assert got["largest_rate"][number] == pytest.approx(2 * 20 / np.linalg.eigvalsh(theta)[-1], rel=1e-12)
+        assert got["largest_rate"][number] < 60.0
+    assert np.isnan(got["outputs"][:, -1]).all()
+
+
+def test_a_training_of_no_steps_is_the_network_as_it_is_drawn(context: Context) -> None:
+    got = computed(context, submitted(context, steps=0, record={"outputs": {"every": 1}}))
+    assert got["cost"].shape == (3, 1)
+    arch = TrainingSpec(dataset="1" * 32, **SPEC).architecture
+    for number, seed in enumerate([4, 7, 1]):
+        f = finite.apply(arch, finite.init(arch, 4, 2, seed), torch.from_numpy(X))
+        np.testing.assert_allclose(got["outputs"][number, 0], f, rtol=0, atol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_parts")
+def test_killing_workers_in_the_middle_changes_no_bit(system: System) -> None:
+    spec = TrainingSpec(dataset=dataset(system.database), **(SPEC | {"steps": 200}))
+    worker, _ = system.start("worker"), system.start("sweeper")
+    job = system.submit(spec)
+    for part in (0.3, 0.6):
+        system.wait(job, until=lambda job, part=part: job.progress.done > part * job.progress.total)
+        for child in psutil.Process(worker.pid).children(recursive=True):
+            os.kill(child.pid, signal.SIGKILL)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker = system.start("worker")
+    assert system.wait(job).state is State.SUCCEEDED
+    with system.database.read() as read:
+        stored = arrays.of_job(read, job)
+    torch.set_num_threads(1)
+    for number, seed in enumerate(spec.seeds):
+        weights = finite.weights(spec.architecture, 4, 2, [seed])
+        rule = Rule(learning_rate=spec.learning_rate)
+        descent = Descent(spec.architecture, weights, torch.from_numpy(X), torch.from_numpy(Y), spec.cost, rule, [seed])
+        run = follow(descent, 200)
+        for name, expected in (("cost", run.cost), ("parameters", finite.flattened(run.weights))):
+            found = arrays.block(system.database, stored[name], slice(number, number + 1))
+            np.testing.assert_array_equal(found, expected, name)
