@@ -52,6 +52,7 @@ class TrainingSpec(Spec):
     momentum: float = Field(0.0, ge=0, lt=1, description="μ of the heavy ball: v ← μ v + ∂C/∂θ, θ ← θ − η v")
     weight_decay: float = Field(0.0, ge=0, description="λ: the derivative has λ θ added")
     batch_size: int | None = Field(None, ge=1, description="inputs of a step; null: all, as the paper has it")
+    centred: bool = Field(False, description="train, and record, f_θ − f_θ(0): its targets are what is added to f_θ(0)")
     tolerance: float | None = Field(None, gt=0, description="the cost at which a network's training ends")
     dtype: DType = "float64"
     record: Record = Record()

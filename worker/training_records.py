@@ -41,20 +41,21 @@ class Records:
         on = getattr(schedule, "on", None)
         if on is not None:
             x = dataset_rows(self._group.context, on, None, x.dtype)
+        less = self.first() if self._group.spec.centred else None
         if field == "outputs":
-            return {"outputs": recording.outputs(arch, x)}
+            return {"outputs": recording.outputs(arch, x, less)}
         if field == "kernel":
             return {"kernel": recording.kernels(arch, x)}
         if field == "drift":
-            drift = recording.kernel_drift(arch, x, self._first())
-            return {"kernel_drift": drift, "parameter_drift": recording.parameter_drift(self._first())}
+            drift = recording.kernel_drift(arch, x, self.first())
+            return {"kernel_drift": drift, "parameter_drift": recording.parameter_drift(self.first())}
         if field == "movement":
-            return {"movement": recording.movement(arch, x, self._first())}
+            return {"movement": recording.movement(arch, x, self.first())}
         if field == "parameters":
             return {"parameters_at": recording.numbers}
-        return {"projections": recording.projections(arch, x, self._components(schedule.components))}
+        return {"projections": recording.projections(arch, x, self._components(schedule.components), less)}
 
-    def _first(self) -> Parameters:
+    def first(self) -> Parameters:
         """θ_0 of the networks that are trained, drawn again."""
         if self._initial is None:
             seeds = [self._group.seeds[number] for number in self._going]
@@ -94,6 +95,6 @@ class Records:
 
     def largest_rate(self, place: int) -> float:
         """2/λ_1 of the kernel over N at θ_0, below which gradient descent converges in the limit of infinite width."""
-        params = tuple(type(some)(*(part[place : place + 1] for part in some)) for some in self._first())
-        theta = recording.kernels(self._group.spec.architecture, self._x)(params)[0]
+        params = tuple(type(some)(*(part[place : place + 1] for part in some)) for some in self.first())
+        theta = recording.kernels(self._group.spec.architecture, self._x)(params, ())[0]
         return 2.0 * len(theta) / float(torch.linalg.eigvalsh(theta.double())[-1])

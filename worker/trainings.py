@@ -66,7 +66,10 @@ def _follow(group: Group, going: list[int], x: Tensor, y: Tensor, records: Recor
         weight_decay=spec.weight_decay,
         batch_size=spec.batch_size,
     )
-    descent = Descent(spec.architecture, weights, x, y, spec.cost, rule, seeds, step=group.start, velocity=velocity)
+    shift = finite.apply(spec.architecture, records.first(), x) if spec.centred else None
+    descent = Descent(
+        spec.architecture, weights, x, y, spec.cost, rule, seeds, step=group.start, velocity=velocity, shift=shift
+    )
     return finite.follow(descent, group.stop, records.recordings, tolerance=spec.tolerance, first_cost=first)
 
 

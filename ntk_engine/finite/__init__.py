@@ -7,6 +7,7 @@ train(arch, params, x, y, cost, η, steps, record)  gradient descent on networks
 monte_carlo(arch, x1, x2, draws=, width=, seed=) their means over many networks, with standard errors
 """
 
+from ntk_engine.finite import recording
 from ntk_engine.finite.descent import Descent, Rule
 from ntk_engine.finite.forward import apply
 from ntk_engine.finite.masks import Masks
@@ -33,6 +34,7 @@ __all__ = [
     "init",
     "kernel",
     "monte_carlo",
+    "recording",
     "running",
     "train",
     "unflattened",

@@ -61,14 +61,19 @@ class Descent:
         *,
         step: int = 0,
         velocity: Sequence[Tensor] = (),
+        shift: Tensor | None = None,
     ) -> None:
-        """x, y: inputs (N×n_0) and targets (N×k), of the weights' dtype. seeds: of batches and dropout."""
+        """x, y: inputs (N×n_0) and targets (N×k), of the weights' dtype. seeds: of batches and dropout.
+
+        shift: a function's values on the inputs (S×N×k); the cost is that of f_θ less the function.
+        """
         self.weights, self.step, self.seeds = list(weights), step, tuple(seeds)
         self.velocity = list(velocity) or [torch.zeros_like(item) for item in weights if rule.momentum]
         self._x, self._y, self._cost, self._rule = x, y, cost, rule
         links = chain(layers(arch))
         self._network = Graph(arch, self.weights) if links is None else Chain(links, self.weights)
         self._order = torch.empty(0, dtype=torch.int64)
+        self._shift = shift
 
     @property
     def parameters(self) -> Parameters:
@@ -86,11 +91,14 @@ class Descent:
         self.weights[:] = [item[some] for item in self.weights]
         self.velocity[:] = [item[some] for item in self.velocity]
         self.seeds = tuple(self.seeds[i] for i in some.tolist())
+        self._shift = None if self._shift is None else self._shift[some]
 
     def look(self) -> Tensor:
         """C of the inputs that the next step is made by (S); `advance` goes on from there."""
         x, y, places = self._batch()
         self._f = self._forward(x, places)
+        if self._shift is not None:
+            self._f = self._f - (self._shift.gather(1, _wide(places, self._shift)) if places.ndim > 1 else self._shift)
         self._targets = self._cost.at(y, self.step)
         return self._cost.value(self._f, self._targets).mean(-1)
 
@@ -138,6 +146,11 @@ def _add(to: Tensor, passing: Passing, keep: float, factor: float) -> None:
         to[0].addmm_(delta[0], entering[0], beta=keep, alpha=factor)
     else:
         to.baddbmm_(delta, entering, beta=keep, alpha=factor)
+
+
+def _wide(places: Tensor, values: Tensor) -> Tensor:
+    """Places (S×B) as indices of values (S×N×k)."""
+    return places[..., None].expand(*places.shape, values.shape[-1])
 
 
 def _keys(seeds: Sequence[int], step: int, device: torch.device) -> Tensor:

@@ -10,12 +10,15 @@ from ntk_engine.finite.forward import Way, apply, forward
 from ntk_engine.finite.tangent import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
     from ntk_engine.finite.parameters import Parameters
+
+    # Of S networks that are still trained, from their parameters, and which of all they are: S×…
+    Measure = Callable[[Parameters, Sequence[int]], Tensor]
 
 __all__ = ["Recording", "kernel_drift", "kernels", "movement", "numbers", "outputs", "parameter_drift", "projections"]
 
@@ -25,38 +28,43 @@ class Recording(NamedTuple):
 
     name: str
     steps: Collection[int]
-    measure: Callable[[Parameters], Tensor]
-    """Of S networks, from their parameters: S×…"""
+    measure: Measure
 
 
-def outputs(arch: Architecture, x: Tensor) -> Callable[[Parameters], Tensor]:
-    """f_θ(x) of the rows of x: S×N×k."""
-    return lambda params: apply(arch, params, x)
+def outputs(arch: Architecture, x: Tensor, less: Parameters | None = None) -> Measure:
+    """f_θ(x) of the rows of x, S×N×k; `less` what it is at other parameters, where these are given."""
+    shift = None if less is None else apply(arch, less, x)
 
-
-def kernels(arch: Architecture, x: Tensor) -> Callable[[Parameters], Tensor]:
-    """trace Θ(θ)(x, x')/k between the rows of x: S×N×N."""
-    return lambda params: kernel(arch, params, x, kernels=("ntk",)).ntk
-
-
-def kernel_drift(arch: Architecture, x: Tensor, initial: Parameters) -> Callable[[Parameters], Tensor]:
-    """‖Θ_t − Θ_0‖/‖Θ_0‖ in the Frobenius norm on the rows of x (S): 0 where Theorem 2 holds exactly."""
-    before = kernels(arch, x)(initial)
-    scale = before.flatten(1).norm(dim=1)
-    return lambda params: (kernels(arch, x)(params) - before).flatten(1).norm(dim=1) / scale
-
-
-def parameter_drift(initial: Parameters) -> Callable[[Parameters], Tensor]:
-    """‖W_t − W_0‖/‖W_0‖ of every dense layer, biases left out: S×L."""
-
-    def measure(params: Parameters) -> Tensor:
-        apart = [(now.weight - then.weight).flatten(1).norm(dim=1) for now, then in zip(params, initial, strict=True)]
-        return torch.stack(apart, dim=1) / torch.stack([item.weight.flatten(1).norm(dim=1) for item in initial], dim=1)
+    def measure(params: Parameters, which: Sequence[int]) -> Tensor:
+        f = apply(arch, params, x)
+        return f if shift is None else f - shift[which]
 
     return measure
 
 
-def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Callable[[Parameters], Tensor]:
+def kernels(arch: Architecture, x: Tensor) -> Measure:
+    """trace Θ(θ)(x, x')/k between the rows of x: S×N×N."""
+    return lambda params, _: kernel(arch, params, x, kernels=("ntk",)).ntk
+
+
+def kernel_drift(arch: Architecture, x: Tensor, initial: Parameters) -> Measure:
+    """‖Θ_t − Θ_0‖/‖Θ_0‖ in the Frobenius norm on the rows of x (S): 0 where Theorem 2 holds exactly."""
+    theta = kernels(arch, x)
+    before = theta(initial, ()).flatten(1)
+    return lambda params, which: _drift(theta(params, which).flatten(1), before[which])
+
+
+def parameter_drift(initial: Parameters) -> Measure:
+    """‖W_t − W_0‖/‖W_0‖ of every dense layer, biases left out: S×L."""
+
+    def measure(params: Parameters, which: Sequence[int]) -> Tensor:
+        both = zip(params, initial, strict=True)
+        return torch.stack([_drift(now.weight.flatten(1), then.weight[which].flatten(1)) for now, then in both], dim=1)
+
+    return measure
+
+
+def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Measure:
     """‖α̃_t − α̃_0‖/‖α̃_0‖ of the neurons after every dense layer, over all rows of x: S×L."""
 
     def neurons(params: Parameters) -> list[Tensor]:
@@ -66,18 +74,29 @@ def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Callable[[Pa
 
     before = neurons(initial)
 
-    def measure(params: Parameters) -> Tensor:
-        apart = [(now - then).norm(dim=1) / then.norm(dim=1) for now, then in zip(neurons(params), before, strict=True)]
-        return torch.stack(apart, dim=1)
+    def measure(params: Parameters, which: Sequence[int]) -> Tensor:
+        both = zip(neurons(params), before, strict=True)
+        return torch.stack([_drift(now, then[which]) for now, then in both], dim=1)
 
     return measure
 
 
-def numbers(params: Parameters) -> Tensor:
+def numbers(params: Parameters, _: Sequence[int]) -> Tensor:
     """θ itself, S×P: of every dense layer [W, b] row by row."""
     return torch.cat([torch.cat([some.weight, some.bias[..., None]], dim=-1).flatten(1) for some in params], dim=1)
 
 
-def projections(arch: Architecture, x: Tensor, components: Tensor) -> Callable[[Parameters], Tensor]:
+def projections(arch: Architecture, x: Tensor, components: Tensor, less: Parameters | None = None) -> Measure:
     """(1/N) Σ_j v_m(x_j) f_θ(x_j) for functions v_m given by their values on the rows of x (N×M): S×M×k."""
-    return lambda params: components.mT @ apply(arch, params, x) / len(x)
+    f = outputs(arch, x, less)
+
+    def measure(params: Parameters, which: Sequence[int]) -> Tensor:
+        found: Tensor = components.mT @ f(params, which) / len(x)
+        return found
+
+    return measure
+
+
+def _drift(now: Tensor, then: Tensor) -> Tensor:
+    """‖now − then‖/‖then‖, row by row."""
+    return (now - then).norm(dim=1) / then.norm(dim=1)

@@ -117,6 +117,8 @@ def _without(
         run.steps[network] = descent.step
         ended[network] = [item[place].clone() for item in (*descent.weights, *descent.velocity)]
     descent.keep(torch.tensor(stay, dtype=torch.int64))
+    if stay:
+        descent.look()  # again, for what the step needs of those that stay
     return [alive[place] for place in stay]
 
 
@@ -129,7 +131,7 @@ def _together(weights: Sequence[Tensor], alive: list[int], ended: dict[int, list
 
 
 def _record(run: Run, item: Recording, descent: Descent, alive: list[int]) -> None:
-    measured = item.measure(descent.parameters)
+    measured = item.measure(descent.parameters, alive)
     whole = measured.new_full((len(run.endings), *measured.shape[1:]), torch.nan)
     whole[alive] = measured
     run.recorded.setdefault(item.name, {})[descent.step] = whole
