@@ -99,4 +99,5 @@ def projections(arch: Architecture, x: Tensor, components: Tensor, less: Paramet
 
 def _drift(now: Tensor, then: Tensor) -> Tensor:
     """‖now − then‖/‖then‖, row by row."""
-    return (now - then).norm(dim=1) / then.norm(dim=1)
+    found: Tensor = (now - then).norm(dim=1) / then.norm(dim=1)
+    return found
