@@ -37,6 +37,12 @@ class View:
         return (height, width // prod(further[1:]), *further[1:]) if further else (height,)
 
     @property
+    def across(self) -> slice:
+        """What it takes of the second axis."""
+        inner = prod(self.stored.plan.shape[2:])
+        return slice(self.cols.start // inner, self.cols.stop // inner)
+
+    @property
     def dtype(self) -> np.dtype[np.floating]:
         """Little-endian, as the tiles are."""
         return np.dtype(self.stored.plan.dtype).newbyteorder("<")

@@ -3,8 +3,8 @@
 from client.asynchronous import AsyncClient
 from client.errors import JobCancelled, JobFailed, NtkdError, ProblemError, TransferError, Unreachable, WaitTimeout
 from client.jobs import AsyncJobHandle
-from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult
-from client.synchronous import Client, Dataset, JobHandle, KernelResult, SpectrumResult
+from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult, AsyncTrainingResult
+from client.synchronous import Client, Dataset, JobHandle, KernelResult, SpectrumResult, TrainingResult
 
 __all__ = [
     "AsyncClient",
@@ -12,6 +12,7 @@ __all__ = [
     "AsyncJobHandle",
     "AsyncKernelResult",
     "AsyncSpectrumResult",
+    "AsyncTrainingResult",
     "Client",
     "Dataset",
     "JobCancelled",
@@ -21,6 +22,7 @@ __all__ = [
     "NtkdError",
     "ProblemError",
     "SpectrumResult",
+    "TrainingResult",
     "TransferError",
     "Unreachable",
     "WaitTimeout",

@@ -13,8 +13,8 @@ from client.answers import parsed
 from client.connection import AsyncConnection
 from client.jobs import AsyncJobHandle, OnJob
 from client.requests import post, post_file
-from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult
-from client.specs import Json, KernelOptions, kernel_spec, spectrum_spec
+from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult, AsyncTrainingResult
+from client.specs import Json, KernelOptions, TrainingOptions, kernel_spec, spectrum_spec, training_spec
 from client.transport import Request, Upload
 from client.uploads import as_upload
 from contracts.jobs import DatasetPage, JobPage
@@ -137,8 +137,36 @@ class AsyncClient(AsyncConnection):
         """The job of `spectrum` as soon as it is accepted."""
         return await self.submit("spectra", spectrum_spec(_id(kernel), array, top, vectors))
 
+    async def training(
+        self,
+        x: Inputs,
+        y: ArrayLike | None = None,
+        *,
+        record: Json | None = None,
+        wait: bool = True,
+        progress: OnJob | None = None,
+        **options: Unpack[TrainingOptions],
+    ) -> AsyncTrainingResult:
+        """Networks of finite width trained by gradient descent on inputs x and targets y, one network a seed.
+
+        x: a local array, with y; or a dataset that has targets, or its id. record: what is looked at beside the cost,
+        and when: {"outputs": {"every": 10}, "kernel": {"at": [0, 200], "on": points}}, where `on` is a local array, a
+        dataset or its id. options: learning_rate and steps; architecture="mlp" (or all of it as JSON), depth=5, width,
+        activation="relu", beta=0.1, sigma_w=1.0; cost="least_squares", seeds=[0], momentum, weight_decay, batch_size,
+        tolerance, centred, dtype, ensemble={"quantiles": [0.1, 0.5, 0.9]}.
+        Raises ProblemError, JobFailed, JobCancelled, Unreachable.
+        """
+        dataset = await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]
+        looked_at = {name: await self._schedule(asked) for name, asked in (record or {}).items()}
+        spec = training_spec(dataset, looked_at, **options)
+        return AsyncTrainingResult(await self._computed("trainings", spec, wait, progress))
+
+    async def _schedule(self, asked: Json) -> dict[str, Any]:
+        on = asked.get("on")
+        return dict(asked) if on is None else {**asked, "on": await self._dataset_id(on)}
+
     async def submit(self, kind: str, spec: Json, *, wait: float = 0.0) -> AsyncJobHandle:
-        """A job of any kind (`kernels`, `spectra`) from its spec; comes back earlier than `wait` seconds if it is done.
+        """A job of any kind (`kernels`, …) from its spec; comes back earlier than `wait` seconds if it is done.
 
         Equal specs are one job: what was computed before is not computed again.
         """

@@ -84,6 +84,30 @@ class AsyncSpectrumResult(AsyncResult):
         return self.array("residuals")
 
 
+class AsyncTrainingResult(AsyncResult):
+    """Trajectories of a training job: `await result.cost`; what else was recorded by `await result.array(name)`."""
+
+    @property
+    def cost(self) -> Pending:
+        """C before each step and after the last: S×(steps + 1), NaN behind the end of a network that ended early."""
+        return self.array("cost")
+
+    @property
+    def outputs(self) -> Pending:
+        """f at the recorded steps: S×T×n×k."""
+        return self.array("outputs")
+
+    @property
+    def kernel(self) -> Pending:
+        """Θ at the recorded steps: S×T×n×n."""
+        return self.array("kernel")
+
+    @property
+    def parameters(self) -> Pending:
+        """θ at the end, S×P: of every dense layer [W, b] row by row."""
+        return self.array("parameters")
+
+
 class AsyncDataset:
     """A dataset on the service: `await dataset.x`."""
 

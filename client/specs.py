@@ -1,7 +1,7 @@
 """The bodies of the submissions, from Python's keywords."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 Json = Mapping[str, Any]
 Network = Json | Sequence[str | Json]
@@ -46,6 +46,47 @@ def kernel_spec(
     kernels = [kernels] if isinstance(kernels, str) else list(kernels)
     network = {"dataset": dataset, "against": against, "architecture": architecture}
     return network | {"kernels": kernels, "method": method, "dtype": dtype}
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Keywords of `Client.training`; the service has defaults for those that are left out, but for the first two."""
+
+    learning_rate: Required[float]
+    steps: Required[int]
+    architecture: str | Network
+    depth: int
+    width: int
+    activation: str | Json
+    beta: float
+    sigma_w: float
+    cost: str | Json
+    seeds: Sequence[int]
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    tolerance: float
+    centred: bool
+    dtype: str
+    ensemble: Json
+
+
+def training_spec(
+    dataset: str,
+    record: Json,
+    *,
+    architecture: str | Network = "mlp",
+    depth: int = 5,
+    width: int | None = None,
+    activation: str | Json = "relu",
+    beta: float = 0.1,
+    sigma_w: float = 1.0,
+    **options: Any,
+) -> dict[str, Any]:
+    """A training job on a dataset; `architecture` is a type with the keywords after it, or the whole of it as JSON."""
+    if isinstance(architecture, str):
+        named = {"depth": depth, "width": width, "activation": activation, "beta": beta, "sigma_w": sigma_w}
+        architecture = {"type": architecture} | named
+    return {"dataset": dataset, "architecture": architecture, "record": record} | options
 
 
 def spectrum_spec(kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False) -> dict[str, Any]:

@@ -116,6 +116,30 @@ class SpectrumResult(_Result):
         return self.array("residuals")
 
 
+class TrainingResult(_Result):
+    """Trajectories of a training job; what else was recorded by `result.array(name)`."""
+
+    @property
+    def cost(self) -> Array:
+        """C before each step and after the last: S×(steps + 1), NaN behind the end of a network that ended early."""
+        return self.array("cost")
+
+    @property
+    def outputs(self) -> Array:
+        """f at the recorded steps: S×T×n×k."""
+        return self.array("outputs")
+
+    @property
+    def kernel(self) -> Array:
+        """Θ at the recorded steps: S×T×n×n."""
+        return self.array("kernel")
+
+    @property
+    def parameters(self) -> Array:
+        """θ at the end, S×P: of every dense layer [W, b] row by row."""
+        return self.array("parameters")
+
+
 class _Core(AsyncClient):
     def _transport(self, timeout: float) -> Transport:
         return BlockingTransport(self.url, timeout)
@@ -157,6 +181,7 @@ class Client(Blocking[AsyncClient]):
     submit_kernel = blocking_as(AsyncClient.submit_kernel, JobHandle)
     spectrum = blocking_as(AsyncClient.spectrum, SpectrumResult)
     submit_spectrum = blocking_as(AsyncClient.submit_spectrum, JobHandle)
+    training = blocking_as(AsyncClient.training, TrainingResult)
     submit = blocking_as(AsyncClient.submit, JobHandle)
     job = blocking_as(AsyncClient.job, JobHandle)
     jobs = iterating_as(AsyncClient.jobs, JobHandle)

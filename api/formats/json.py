@@ -29,7 +29,7 @@ class Json(Format):
             "shape": view.shape,
             "dtype": view.stored.plan.dtype,
             "rows": [view.rows.start, view.rows.stop],
-            "cols": [view.cols.start, view.cols.stop],
+            "cols": [view.across.start, view.across.stop],
             "data": data,
         }
         return TextBody(json.dumps(described, allow_nan=False))
