@@ -46,7 +46,7 @@ class TwoSlopes(ClosedForm):
     def derivative(self, z: Tensor) -> Tensor:
         """a where z < 0, b where z > 0, and 0 at the kink, where there is one."""
         a, b = self.slopes
-        below, above = (z < 0.0).to(z.dtype), (z > 0.0).to(z.dtype)
+        below, above = (-z).sign().clamp_min(0.0), z.sign().clamp_min(0.0)
         return below * a + above * b if a != b else below * 0.0 + a
 
     def rows(self, root: Tensor) -> tuple[Tensor]:

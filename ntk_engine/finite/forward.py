@@ -5,9 +5,9 @@ A further kind of layer is one function here, registered with `_through`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce, singledispatch
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,40 +25,20 @@ if TYPE_CHECKING:
     from ntk_engine.finite.parameters import Parameters
     from ntk_engine.layers import Layer
 
-__all__ = ["Passed", "Way", "apply", "forward"]
-
-
-class Passed(NamedTuple):
-    """A dense layer that inputs have passed."""
-
-    dense: Dense
-    before: Tensor
-    """α, …×N×n_ℓ, or N×n_ℓ of the network's inputs."""
-    after: Tensor
-    """α̃, …×N×n_{ℓ+1}."""
-
-    @property
-    def gain(self) -> float:
-        """The factor of W α."""
-        return self.dense.gain(self.before.shape[-1])
-
-    @property
-    def bias(self) -> float:
-        """The factor of b."""
-        return self.dense.shift
+__all__ = ["Way", "apply", "factors", "forward"]
 
 
 @dataclass
 class Way:
-    """What a pass through a network reads, and what it leaves."""
+    """What a pass through a network reads, and how far it is."""
 
     params: Parameters
     masks: Masks | None = None
     """What dropout drops: nothing without."""
-    differentiable: bool = False
-    """Whether outputs can be differentiated by the neurons after dense layers."""
-    dense: list[Passed] = field(default_factory=list)
+    dense: int = 0
+    """How many dense layers it has passed,"""
     dropouts: int = 0
+    """and how many of dropout."""
 
 
 def apply(arch: Architecture, params: Parameters, x: Tensor, masks: Masks | None = None) -> Tensor:
@@ -88,13 +68,14 @@ def _through(layer: Layer, z: Tensor, way: Way) -> Tensor:  # noqa: ARG001
 
 @_through.register(Dense)
 def _(layer: Dense, z: Tensor, way: Way) -> Tensor:
-    weight, bias = way.params[len(way.dense)]
-    passed = Passed(layer, z, z)
-    after = passed.gain * (z @ weight.mT) + passed.bias * bias.unsqueeze(-2)
-    if way.differentiable:
-        after.requires_grad_()
-    way.dense.append(passed._replace(after=after))
-    return after
+    (weight, bias), way.dense = way.params[way.dense], way.dense + 1
+    gain, beta = factors(layer, z.shape[-1])
+    return gain * (z @ weight.mT) + beta * bias.unsqueeze(-2)
+
+
+def factors(layer: Dense, inputs: int) -> tuple[float, float]:
+    """Those of W α and of b, given n_ℓ."""
+    return (layer.sigma_w / inputs**0.5, layer.beta) if layer.parametrization == "ntk" else (1.0, 1.0)
 
 
 @_through.register(Nonlinearity)
@@ -134,17 +115,31 @@ def _(layer: Parallel, z: Tensor, way: Way) -> Tensor:
 
 
 class _Pointwise(torch.autograd.Function):
-    """σ with the derivative that the engine means: 0 at a kink or jump."""
+    """σ with the derivative that the engine means: 0 at a kink or jump. For reverse and forward mode, of any order."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, activation: Activation) -> Tensor:
+    def forward(z: Tensor, activation: Activation) -> Tensor:
         """σ(z)."""
-        ctx.save_for_backward(z)
-        ctx.activation = activation
         return activation.value(z)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Activation], output: Tensor) -> None:  # noqa: ARG004
+        """Keep z."""
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+        ctx.activation = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None]:
         """∂/∂z, from that by σ(z)."""
         (z,) = ctx.saved_tensors
         return outer[0] * ctx.activation.derivative(z), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Of σ(z), from that of z."""
+        (z,) = ctx.saved_tensors
+        found: Tensor = tangents[0] * ctx.activation.derivative(z)
+        return found

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.finite.forward import apply
 from ntk_engine.finite.masks import Masks, keys, signs
 from ntk_engine.finite.moments import Moments
 from ntk_engine.finite.parameters import Parameters, Weights, draw, generators
-from ntk_engine.finite.tangent import Pass, mirrored, nngp, passed, tangent
+from ntk_engine.finite.products import mirrored, nngp, tangent
+from ntk_engine.finite.reverse import Passed, passed
 from ntk_engine.infinite import KERNELS
 from ntk_engine.widths import fans
 
@@ -59,6 +61,7 @@ class Estimate:
         """By name: `ntk`, `nngp`, and the standard errors of their entries, `ntk_standard_error` and so on."""
         means = {name: found.mean for name, found in self.moments.items()}
         errors = {f"{name}_standard_error": found.standard_error() for name, found in self.moments.items()}
+        # Sums over draws are taken in an order that depends on the entry's place.
         return {name: mirrored(array) if self.gram else array for name, array in (means | errors).items()}
 
 
@@ -145,14 +148,24 @@ def _samples(
 ) -> Iterator[tuple[str, Tensor]]:
     """What is drawn of each kernel, one a network (n×N1×N2)."""
 
-    def through(x: Tensor, place: int) -> Pass:
+    def through(x: Tensor, place: int) -> Passed:
         masks = Masks(networks.keys, torch.arange(place, place + len(x), device=x.device))
-        return passed(arch, networks.params, x, masks, differentiable="ntk" in kernels)
+        return passed(arch, networks.params, x, readout.unsqueeze(-2), masks, back="ntk" in kernels)
 
+    k = apply(arch, networks.params, x1[:0]).shape[-1]
+    readout = signs(networks.keys, k) / k**0.5
     a = through(x1, places[0])
     b = a if x2 is None else through(x2, places[1])
-    if "nngp" in kernels:
-        yield "nngp", nngp(a, b)
-    if "ntk" in kernels:
-        k = a.outputs.shape[-1]
-        yield "ntk", tangent(a, b, signs(networks.keys, k) / k**0.5)
+    for name, write in (("nngp", _covariance), ("ntk", _tangent)):
+        if name in kernels:
+            out = x1.new_empty(len(networks.keys), a.outputs.shape[-2], b.outputs.shape[-2])
+            write(a, b, out)
+            yield name, out
+
+
+def _covariance(a: Passed, b: Passed, out: Tensor) -> None:
+    nngp(a.outputs, b.outputs, out, full=False)
+
+
+def _tangent(a: Passed, b: Passed, out: Tensor) -> None:
+    tangent(a, b, out, full=False)

@@ -1,101 +1,147 @@
-"""The tangent kernel of a finite network (Section 4), without a Jacobian over its parameters.
-
-The derivatives by the weights of a dense layer are products of what enters it and of δ^ℓ = ∂f/∂α̃^ℓ, so
-    Θ(θ)(x, x') = Σ_ℓ [δ^ℓ(x)·δ^ℓ(x')] · [σ_w² α^{ℓ-1}(x)·α^{ℓ-1}(x')/n_{ℓ-1} + β²]
-and, in standard parametrization, α·α' + 1 in the second bracket.
-"""
+"""The kernels of finite networks at given parameters (Section 4), without a Jacobian over the parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ntk_engine.finite.forward import Passed, Way, forward
+from ntk_engine.finite.forward import apply
+from ntk_engine.finite.masks import Masks
+from ntk_engine.finite.parameters import Weights
+from ntk_engine.finite.products import nngp, tangent
+from ntk_engine.finite.reverse import passed
 from ntk_engine.infinite import KERNELS, Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator
 
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
-    from ntk_engine.finite.masks import Masks
     from ntk_engine.finite.parameters import Parameters
+    from ntk_engine.finite.reverse import Passed
 
-__all__ = ["Pass", "kernel", "passed", "tangent"]
+__all__ = ["Outputs", "kernel"]
 
-
-@dataclass(frozen=True)
-class Pass:
-    """Inputs that went through a network."""
-
-    outputs: Tensor
-    """f, …×N×k."""
-    dense: Sequence[Passed]
-
-    def deltas(self, readout: Tensor) -> tuple[Tensor, ...]:
-        """∂(v·f)/∂α̃^ℓ (…×N×n_ℓ) of every dense layer, for v = readout (…×k).
-
-        One reverse pass does for all inputs, because none changes what becomes of another.
-        """
-        after = [layer.after for layer in self.dense]
-        outer = readout.unsqueeze(-2).expand_as(self.outputs)
-        return torch.autograd.grad(self.outputs, after, outer, retain_graph=True)
+Outputs = Literal["full", "trace"] | int
+"""Which of Θ_kk': all of them, trace(Θ)/k, or that of one output, counted from 0."""
 
 
-def passed(arch: Architecture, params: Parameters, x: Tensor, masks: Masks | None, *, differentiable: bool) -> Pass:
-    """Send inputs x (N×n_0) through a network."""
-    way = Way(params, masks, differentiable)
-    with torch.set_grad_enabled(differentiable):
-        outputs = forward(arch, way, x)
-    return Pass(outputs, way.dense)
-
-
+@torch.no_grad()
 def kernel(
     arch: Architecture,
     params: Parameters,
     x1: Tensor,
     x2: Tensor | None = None,
     *,
+    outputs: Outputs = "full",
     masks: tuple[Masks, Masks] | None = None,
     kernels: Collection[str] = KERNELS,
+    memory: int = 2**31,
 ) -> Kernel:
-    """Of f_θ with k outputs, trace(Θ(θ)(x, x'))/k and f_θ(x)·f_θ(x')/k, between the rows of x1 and x2 or of x1 (N1×N2).
+    """Θ_kk'(θ)(x, x') in `ntk` and f_k(x) f_k'(x') in `nngp`, between the rows of x1 and x2 or of x1: N1×N2×k×k.
 
-    masks: of dropout, for x1 and x2; without, nothing is dropped. Symmetric to the last bit without x2.
+    outputs: "trace": their traces over k (N1×N2), or one output's (N1×N2). params: in front of the results stand the
+    dimensions that stand in front of its matrices; its dtype and device are those of the results. masks: of dropout,
+    for x1 and x2; without, nothing is dropped. memory: bytes for what inputs leave in networks; beyond, they pass in
+    panels of rows, columns several times. Gram matrices are symmetric to the last bit. Raises ValueError where there
+    is no such output.
     """
-    detached = tuple(type(some)(*(part.detach() for part in some)) for some in params)
+    networks = _Networks(arch, params, x1, outputs, "ntk" in kernels)
     first, second = masks or (None, None)
-    a = passed(arch, detached, x1, first, differentiable="ntk" in kernels)
-    b = a if x2 is None else passed(arch, detached, x2, second, differentiable="ntk" in kernels)
-    k = a.outputs.shape[-1]
-    found: dict[str, Tensor] = {}
-    if "nngp" in kernels:
-        found["nngp"] = nngp(a, b)
-    if "ntk" in kernels:
-        unit = torch.eye(k, dtype=x1.dtype, device=x1.device)
-        found["ntk"] = sum(tangent(a, b, unit[i]) for i in range(k)) / k  # type: ignore[assignment]
-    return Kernel({name: mirrored(matrix) if x2 is None else matrix for name, matrix in found.items()})
+    count, other = len(x1), len(x1 if x2 is None else x2)
+    side = max(1, memory // networks.row_bytes)
+    if x2 is not None or count > side:
+        # Two panels are held at once.
+        side = max(1, side // 2)
+    found = {name: networks.empty(count, other) for name in KERNELS if name in kernels}
+    for rows in _panels(0, count, side):
+        a = networks.passed(x1, rows, first)
+        if x2 is None:
+            networks.write(a, a, found, rows, rows)
+        for cols in _panels(0 if x2 is not None else rows.stop, other, side):
+            b = networks.passed(x1, cols, first) if x2 is None else networks.passed(x2, cols, second)
+            networks.write(a, b, found, rows, cols)
+            if x2 is None:
+                networks.mirror(found, rows, cols)
+    return Kernel({name: networks.shown(matrix) for name, matrix in found.items()})
 
 
-def nngp(a: Pass, b: Pass) -> Tensor:
-    """f_θ(x)·f_θ(x')/k, …×N1×N2."""
-    return (a.outputs.detach() @ b.outputs.detach().mT) / a.outputs.shape[-1]
+def _panels(first: int, last: int, side: int) -> Iterator[slice]:
+    for start in range(first, last, side):
+        yield slice(start, min(start + side, last))
 
 
-def tangent(a: Pass, b: Pass, readout: Tensor) -> Tensor:
-    """The tangent kernel of v·f_θ, …×N1×N2, for v = readout (…×k)."""
-    left = a.deltas(readout)
-    right = left if b is a else b.deltas(readout)
-    total = torch.zeros((), dtype=readout.dtype, device=readout.device)
-    for one, other, x, y in zip(a.dense, b.dense, left, right, strict=True):
-        weights = one.before.detach() @ other.before.detach().mT
-        total = total + (x @ y.mT) * (one.gain**2 * weights + one.bias**2)
-    return total
+class _Networks:
+    """What is asked of one network or many."""
+
+    def __init__(self, arch: Architecture, params: Parameters, x: Tensor, outputs: Outputs, ntk: bool) -> None:
+        self.arch, self.outputs, self.ntk = arch, outputs, ntk
+        self.front = params[0].weight.shape[:-2]
+        self.params = tuple(Weights(_flat(some.weight.detach(), 2), _flat(some.bias.detach(), 1)) for some in params)
+        self.like = params[0].weight
+        self.k = apply(arch, params, x[:0].to(self.like)).shape[-1]
+        self.readouts = self._readouts()
+        self.full = outputs == "full"
+
+    def _readouts(self) -> Tensor:
+        """Of every output the unit vector: r×k, or S×r×k."""
+        unit = torch.eye(self.k, dtype=self.like.dtype, device=self.like.device)
+        if isinstance(self.outputs, int):
+            if not 0 <= self.outputs < self.k:
+                raise ValueError(f"there is no output {self.outputs}: the network has {self.k}, counted from 0")
+            unit = unit[self.outputs].unsqueeze(0)
+        elif self.outputs == "trace":
+            unit /= self.k**0.5
+        elif self.outputs != "full":
+            raise ValueError('outputs must be "full", "trace" or the number of an output')
+        return unit.expand(self.front.numel(), -1, -1) if self.front else unit
+
+    @property
+    def row_bytes(self) -> int:
+        """What an input leaves in the networks: α, σ' and δ of every neuron, and what the way back needs beside."""
+        before = sum(some.weight.shape[-1] for some in self.params)
+        after, widest = (call(some.bias.shape[-1] for some in self.params) for call in (sum, max))
+        readouts = self.readouts.shape[-2]
+        return self.like.element_size() * self.front.numel() * (before + (readouts + 1) * after + 2 * readouts * widest)
+
+    def empty(self, rows: int, cols: int) -> Tensor:
+        """Room for a kernel, …×N1×N2 or …×k×N1×k×N2."""
+        shape = (self.k, rows, self.k, cols) if self.full else (rows, cols)
+        return self.like.new_empty(*((self.front.numel(),) if self.front else ()), *shape)
+
+    def passed(self, x: Tensor, rows: slice, masks: Masks | None) -> Passed:
+        """Some of the inputs, there and back."""
+        some = masks and Masks(_flat(masks.keys, 0), masks.places[rows])
+        return passed(self.arch, self.params, x[rows].to(self.like), self.readouts, some, back=self.ntk)
+
+    def write(self, a: Passed, b: Passed, found: dict[str, Tensor], rows: slice, cols: slice) -> None:
+        """The kernels of all their pairs."""
+        if "ntk" in found:
+            tangent(a, b, self._panel(found["ntk"], rows, cols), full=self.full)
+        if "nngp" in found:
+            f1 = self._outputs(a)
+            nngp(f1, f1 if a is b else self._outputs(b), self._panel(found["nngp"], rows, cols), full=self.full)
+
+    def _outputs(self, some: Passed) -> Tensor:
+        return some.outputs[..., self.outputs, None] if isinstance(self.outputs, int) else some.outputs
+
+    def _panel(self, matrix: Tensor, rows: slice, cols: slice) -> Tensor:
+        return matrix[..., rows, :, cols] if self.full else matrix[..., rows, cols]
+
+    def mirror(self, found: dict[str, Tensor], rows: slice, cols: slice) -> None:
+        """What lies on the other side of the diagonal."""
+        for matrix in found.values():
+            above, below = self._panel(matrix, rows, cols), self._panel(matrix, cols, rows)
+            below.copy_(above.movedim((-4, -3), (-2, -1)) if self.full else above.mT)
+
+    def shown(self, matrix: Tensor) -> Tensor:
+        """N1×N2×k×k or N1×N2, with the parameters' dimensions in front."""
+        shaped = matrix.movedim((-3, -1), (-4, -3)) if self.full else matrix
+        return shaped.view(*self.front, *shaped.shape[1:]) if self.front else shaped
 
 
-def mirrored(square: Tensor) -> Tensor:
-    """A matrix with its upper triangle below its diagonal too."""
-    return square.triu() + square.triu(1).mT
+def _flat(some: Tensor, kept: int) -> Tensor:
+    """At most one dimension in front of the last ones."""
+    return some.flatten(0, -kept - 1) if some.dim() > kept else some

@@ -60,7 +60,7 @@ def test_the_mean_and_its_error_are_those_of_single_networks() -> None:
     streams = finite.parameters.generators(9, 4)[:3]
     sizes = finite.parameters.fans(arch, 2, None, 300)
     each = [finite.parameters.draw(sizes, streams, 2) for _ in range(3)] + [finite.parameters.draw(sizes, streams, 1)]
-    samples = torch.cat([finite.kernel(arch, some, CIRCLE).ntk for some in each]).numpy()
+    samples = torch.cat([finite.kernel(arch, some, CIRCLE, outputs="trace").ntk for some in each]).numpy()
     np.testing.assert_allclose(found.ntk, samples.mean(0), rtol=0, atol=TOLERANCE)
     expected = samples.std(0, ddof=1) / 7**0.5
     np.testing.assert_allclose(found.arrays["ntk_standard_error"], expected, rtol=1e-10)
