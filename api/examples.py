@@ -59,6 +59,14 @@ KERNELS: dict[str, Example] = {
             "method": {"type": "monte_carlo", "draws": 200, "width": 100, "seed": 0},
         },
     },
+    "empirical": {
+        "summary": "The kernels of one network of width 100 with two outputs, for every two of them: N×N×2×2",
+        "value": {
+            "dataset": POINTS_ID,
+            "architecture": _NETWORK,
+            "method": {"type": "empirical", "width": 100, "n_outputs": 2, "outputs": "full", "seed": 0},
+        },
+    },
 }
 TRAININGS: dict[str, Example] = {
     "figure_1": {

@@ -102,7 +102,7 @@ class AsyncClient(AsyncConnection):
         progress: called with the job as it goes. options, with defaults: architecture="mlp" (or all of it as JSON,
         or a list of layers), depth=5 (L dense layers), activation="relu", beta=0.1, sigma_w=1.0,
         kernels=("ntk", "nngp"), dtype="float64", method="analytic". {"type": "monte_carlo", "draws": 99, "width": 500}
-        gives means over networks that are drawn, and `array("ntk_standard_error")` beside them.
+        gives means over networks that are drawn, and `array("ntk_standard_error")` beside them; "empirical" is one.
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
         spec = await self._kernel_spec(x, x2, options)

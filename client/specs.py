@@ -38,7 +38,8 @@ def kernel_spec(
     architecture: its type, or the whole of it as JSON: an object, or layers such as ["dense", "relu", "dense"]; then
     depth, activation, beta and sigma_w are part of it.
     depth: L, the number of dense layers, of which the last is linear. beta, sigma_w: scales of biases and weights.
-    method: its type, or the whole of it: {"type": "monte_carlo", "draws": 1000, "width": 500, "seed": 0}.
+    method: its type, or the whole of it: {"type": "monte_carlo", "draws": 1000, "width": 500, "seed": 0}, or of one
+    network {"type": "empirical", "width": 500, "n_outputs": 10, "outputs": "full", "seed": 0}.
     """
     if isinstance(architecture, str):
         named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}

@@ -17,6 +17,10 @@ class Analytic(Asked):
 
     type: Literal["analytic"] = "analytic"
 
+    def entry_shape(self) -> tuple[int, ...]:
+        """A number for each pair of inputs."""
+        return ()
+
     def arrays(self, kernels: list[str]) -> list[str]:
         """The kernels alone."""
         return kernels

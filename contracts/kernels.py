@@ -1,11 +1,12 @@
 """Kernel jobs: the Gram matrix of a dataset, or the cross matrix of two."""
 
-from math import ceil
+from math import ceil, prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator
 
 from contracts.analytic import Analytic
+from contracts.empirical import Empirical
 from contracts.kinds import Spec
 from contracts.monte_carlo import MonteCarlo
 from contracts.plan import (
@@ -32,9 +33,9 @@ def _named(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-_Method = Annotated[Analytic | MonteCarlo, Field(discriminator="type")]
+_Method = Annotated[Analytic | MonteCarlo | Empirical, Field(discriminator="type")]
 Method = Annotated[
-    _Method, BeforeValidator(_named, json_schema_input_type=Literal["analytic", "monte_carlo"] | _Method)
+    _Method, BeforeValidator(_named, json_schema_input_type=Literal["analytic", "monte_carlo", "empirical"] | _Method)
 ]
 
 
@@ -84,10 +85,13 @@ class KernelSpec(Spec):
                 " a cross matrix needs the same number.",
                 "/against",
             )
-        matrix = Matrix(self.architecture, max(x1.rows, x2.rows), x1.cols, len(self.kernels), self.dtype)
-        cut = self.method.cut(matrix, limits)
+        points, kernels, entry = max(x1.rows, x2.rows), len(self.kernels), self.method.entry_shape()
+        cut = self.method.cut(Matrix(self.architecture, points, x1.cols, kernels, self.dtype, self.symmetric), limits)
+        shape = (x1.rows, x2.rows, *entry)
+        # Blocks of an entry are transposed on the other side of the diagonal: both sides are stored.
+        stored_once = self.symmetric and not entry
         arrays = tuple(
-            ArrayPlan(name, (x1.rows, x2.rows), self.dtype, cut.tile, cut.tile, self.symmetric)
+            ArrayPlan(name, shape, self.dtype, cut.tile, cut.tile * prod(entry), stored_once)
             for name in self.method.arrays(list(self.kernels))
         )
         seconds = self._seconds(cut, arrays, x1, x2)

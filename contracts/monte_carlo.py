@@ -5,26 +5,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from contracts.drawn import COPIES, SECONDS_PER_CALLED_LAYER, SECONDS_PER_NEURON, SECONDS_PER_NUMBER, drawn
 from contracts.kinds import Asked
-from contracts.problems import INVALID_REQUEST, TOO_LARGE
 from contracts.settings import Settings
-from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, SMALLEST_TILE, WIDE, Matrix, Tiling, check_layers
-from ntk_engine.architecture import ArchitectureError
-from ntk_engine.widths import fans
+from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, SMALLEST_TILE, WIDE, Matrix, Tiling
 
-# Layers are listed to be counted.
-MOST_LAYERS = 10_000
-# One core's, measured: a normal number; a product and a sum in a pass; a neuron of a row, and an entry of a layer's two
-# Gram matrices, in all that is done to them beside; a layer's calls, for as many networks as are drawn at once.
-SECONDS_PER_NUMBER = 20e-9
+# One core's, measured: a product and a sum in a pass; and an entry of a layer's two Gram matrices, in all that is done
+# to it beside.
 SECONDS_PER_PRODUCT = 2 / 20e9
-SECONDS_PER_NEURON = 20e-9
 SECONDS_PER_ENTRY = 6e-9
-SECONDS_PER_CALLED_LAYER = 200e-6
 # Forward, and back without the weights' own derivatives, and some of what lies between.
 PASSES = 3
-# Measured peaks, in numbers: of every parameter, matrix entry and neuron of a row; and what is held in any case.
-COPIES, MATRICES, NEURON_COPIES, AT_LEAST = 2, 20, 6, 2**22
+# Measured peaks, in numbers: of every matrix entry and neuron of a row; and what is held in any case.
+MATRICES, NEURON_COPIES, AT_LEAST = 20, 6, 2**22
 DRAWN_AT_ONCE = 2**18
 
 
@@ -55,6 +48,10 @@ class MonteCarlo(Asked):
     width: Annotated[int, Field(ge=1, le=10**4, description="neurons of dense layers that name no number")] = 512
     seed: Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")] = 0
 
+    def entry_shape(self) -> tuple[int, ...]:
+        """A number for each pair of inputs."""
+        return ()
+
     def arrays(self, kernels: list[str]) -> list[str]:
         """The kernels, and the standard error of each."""
         return [*kernels, *(f"{name}_standard_error" for name in kernels)]
@@ -64,8 +61,7 @@ class MonteCarlo(Asked):
 
         Blocks repeat the rows' passes, so a part grows while it takes a second, or a quarter of the work is saved.
         """
-        check_layers(matrix.architecture, min(MOST_LAYERS, int(limits.max_job_seconds / SECONDS_PER_CALLED_LAYER)))
-        parameters, neurons, count = self._size(matrix, limits)
+        parameters, neurons, _, count = drawn(matrix, self.width, None, limits)
 
         def bytes_at(side: int) -> int:
             rows = 2 * side * (NEURON_COPIES * neurons + 4 * matrix.dimension)
@@ -83,19 +79,6 @@ class MonteCarlo(Asked):
         entry, row, drawing = (self.draws * share for share in (price.entry, price.row, price.drawing))
         held = bytes_at(part) + 8 * COPIES * max(parameters, DRAWN_AT_ONCE)
         return Tiling(tile, part, entry, held, row_seconds=row, part_seconds=drawing)
-
-    def _size(self, matrix: Matrix, limits: Settings) -> tuple[int, int, int]:
-        """Parameters, neurons and dense layers of one network."""
-        try:
-            found = fans(matrix.architecture, matrix.dimension, None, self.width)
-        except ArchitectureError as error:
-            raise INVALID_REQUEST.error(f"There is no such finite network: {error}.", "/architecture") from error
-        parameters, most = sum(fan.parameters for fan in found), limits.memory_bytes // (8 * COPIES)
-        if parameters > most:
-            said = f"A network of so many parameters does not fit into a worker; there may be {most:,}."
-            figures = {"parameters": parameters, "limits": {"parameters": most}}
-            raise TOO_LARGE.error(said, "/architecture", figures)
-        return parameters, sum(fan.outputs for fan in found), len(found)
 
     def _price(self, dimension: int, parameters: int, neurons: int, count: int) -> Price:
         at_once = min(self.draws, max(1, DRAWN_AT_ONCE // parameters))

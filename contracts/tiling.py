@@ -59,6 +59,7 @@ class Matrix:
     kernels: int
     """How many are computed at once."""
     dtype: str
+    gram: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from storage.jobs.transitions import Claim
-from worker import analytic, monte_carlo
+from worker import analytic, empirical, monte_carlo
 from worker.blocks import KernelPart, claimed
 from worker.context import Context
 from worker.parts import Result
@@ -11,6 +11,7 @@ from worker.parts import Result
 METHODS: dict[str, Callable[[KernelPart, Context], Iterable[Result | None]]] = {
     "analytic": analytic.run,
     "monte_carlo": monte_carlo.run,
+    "empirical": empirical.run,
 }
 
 

@@ -16,8 +16,8 @@ router = APIRouter(tags=["computations"])
 async def submit_kernel(spec: Annotated[KernelSpec, Body(openapi_examples=KERNELS)], asking: Asking) -> Response:
     """NTK and NNGP of an architecture: the Gram matrix of a dataset, or the cross matrix of two.
 
-    In the limit of infinite width (`analytic`), or as means over networks that are drawn (`monte_carlo`), with the
-    arrays `ntk_standard_error` and `nngp_standard_error` beside them.
+    In the limit of infinite width (`analytic`), as means over networks that are drawn (`monte_carlo`), with the
+    arrays `ntk_standard_error` and `nngp_standard_error` beside them, or of one such network (`empirical`).
 
     Equal requests are one job. Results are arrays of the job: `/v1/jobs/{id}/arrays/ntk`.
     """
