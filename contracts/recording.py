@@ -59,7 +59,8 @@ class Record(Asked):
         None, description="‖Θ_t − Θ_0‖/‖Θ_0‖ on points: kernel_drift, S×T; of weights, a layer each: parameter_drift"
     )
     movement: OnPoints | None = Field(
-        None, description="‖α̃_t − α̃_0‖/‖α̃_0‖ on points, after every dense layer: movement, S×T×L"
+        None,
+        description="‖α_t − α_0‖/‖α_0‖ on points, of what enters dense layers but the first, and f: movement, S×T×L",
     )
     projections: OnComponents | None = Field(
         None, description="⟨v, f⟩ for components v of p^in-norm 1: projections, S×T×M×k"

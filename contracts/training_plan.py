@@ -95,7 +95,7 @@ def _arrays(spec: "TrainingSpec", sizes: Sizes, length: int) -> list[ArrayPlan]:
     for field, steps in sizes.steps.items():
         found.append(ArrayPlan(f"{field}_steps", (len(steps),), "float64", len(steps), 1))
     for name, shape in sizes.recorded.items():
-        t = len(sizes.steps[FIELD_OF.get(name, name)])
+        t = len(sizes.steps[FIELD_OF[name]])
         found.append(ArrayPlan(name, (s, t, *shape), dtype, 1, prod(shape)))
         if spec.ensemble is not None and name in STATISTICS:
             found += [
@@ -112,7 +112,7 @@ def _check_records(arrays: tuple[ArrayPlan, ...], sizes: Sizes) -> None:
     for array in arrays:
         if array.name not in sizes.recorded:
             continue
-        pointer = f"/record/{FIELD_OF.get(array.name, array.name)}"
+        pointer = f"/record/{FIELD_OF[array.name]}"
         tile = array.tile_cols * ITEM_BYTES[array.dtype]
         if tile > LARGEST_RECORD_BYTES:
             figures = {"record_bytes": tile, "limits": {"record_bytes": LARGEST_RECORD_BYTES}}

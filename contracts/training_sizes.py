@@ -12,8 +12,16 @@ from ntk_engine.widths import fans
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
 
-# The field of `record` that an array comes from, where it has another name.
-FIELD_OF = {"kernel_drift": "drift", "parameter_drift": "drift", "parameters_at": "parameters"}
+# The arrays that a field of `record` asks for, and the field of each.
+ARRAYS_OF = {
+    "outputs": ("outputs",),
+    "kernel": ("kernel",),
+    "drift": ("kernel_drift", "parameter_drift"),
+    "movement": ("movement",),
+    "projections": ("projections",),
+    "parameters": ("parameters_at",),
+}
+FIELD_OF = {array: field for field, arrays in ARRAYS_OF.items() for array in arrays}
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from contracts.empirical import Empirical
 from contracts.tiling import Block
 from ntk_engine import finite
 from storage.arrays import TileData
-from worker.analytic import DTYPES
 from worker.blocks import KernelPart
 from worker.context import Context
+from worker.inputs import DTYPES
 
 
 def run(part: KernelPart, context: Context) -> Iterator[TileData | None]:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contracts.training_sizes import FIELD_OF
+from contracts.training_sizes import ARRAYS_OF, FIELD_OF
 from ntk_engine import finite
 from ntk_engine.finite import Parameters, Recording, Run, recording
 from ntk_engine.finite.parameters import parameters
+from ntk_engine.finite.recording import Measure
 from storage import arrays
 from storage.arrays import Numbers, TileData
 from worker.inputs import dataset_rows
@@ -28,32 +29,32 @@ class Records:
         asked = group.spec.record.asked()
         self._steps = {name: schedule.steps(group.spec.steps) for name, schedule in asked.items()}
         here = {name: [step for step in steps if group.holds(step)] for name, steps in self._steps.items()}
+        self._here = {name: steps for name, steps in here.items() if steps}
         self.recordings = [
-            Recording(array, here[field], measure)
-            for field, schedule in asked.items()
-            if here[field]
-            for array, measure in self._measures(field, schedule).items()
+            Recording(array, steps, measure)
+            for field, steps in self._here.items()
+            if going
+            for array, measure in zip(ARRAYS_OF[field], self._measures(field, asked[field]), strict=True)
         ]
 
-    def _measures(self, field: str, schedule: Any) -> dict[str, Any]:
-        """The quantities of a field of `record`, by the names of their arrays."""
+    def _measures(self, field: str, schedule: Any) -> tuple[Measure, ...]:
+        """The quantities of a field of `record`, one for each of its arrays."""
         arch, x = self._group.spec.architecture, self._x
         on = getattr(schedule, "on", None)
         if on is not None:
             x = dataset_rows(self._group.context, on, None, x.dtype)
         less = self.first() if self._group.spec.centred else None
         if field == "outputs":
-            return {"outputs": recording.outputs(arch, x, less)}
+            return (recording.outputs(arch, x, less),)
         if field == "kernel":
-            return {"kernel": recording.kernels(arch, x)}
+            return (recording.kernels(arch, x),)
         if field == "drift":
-            drift = recording.kernel_drift(arch, x, self.first())
-            return {"kernel_drift": drift, "parameter_drift": recording.parameter_drift(self.first())}
+            return recording.kernel_drift(arch, x, self.first()), recording.parameter_drift(self.first())
         if field == "movement":
-            return {"movement": recording.movement(arch, x, self.first())}
+            return (recording.movement(arch, x, self.first()),)
         if field == "parameters":
-            return {"parameters_at": recording.numbers}
-        return {"projections": recording.projections(arch, x, self._components(schedule.components), less)}
+            return (recording.numbers,)
+        return (recording.projections(arch, x, self._components(schedule.components), less),)
 
     def first(self) -> Parameters:
         """θ_0 of the networks that are trained, drawn again."""
@@ -77,12 +78,12 @@ class Records:
     def tiles(self, found: Run) -> Iterator[TileData]:
         """Of every record one tile a network; NaN where a network had ended."""
         group = self._group
-        for item in self.recordings:
-            plan = group.stored[item.name].plan
-            steps = self._steps[FIELD_OF.get(item.name, item.name)]
-            for step in item.steps:
-                for number, values in enumerate(self._values(found, item.name, step, plan.shape[2:])):
-                    yield TileData(item.name, group.first + number, steps.index(step), values[None], gaps=True)
+        for name in (array for field in self._here for array in ARRAYS_OF[field]):
+            shape = group.stored[name].plan.shape[2:]
+            for step in self._here[FIELD_OF[name]]:
+                place = self._steps[FIELD_OF[name]].index(step)
+                for number, values in enumerate(self._values(found, name, step, shape)):
+                    yield TileData(name, group.first + number, place, values[None], gaps=True)
         if group.start == 0 and group.first == 0:
             for field, when in self._steps.items():
                 yield TileData(f"{field}_steps", 0, 0, np.array(when, dtype=np.float64)[:, None])

@@ -19,9 +19,9 @@ from ntk_engine.finite.masks import Masks
 from ntk_engine.finite.monte_carlo import Estimate, monte_carlo, running
 from ntk_engine.finite.parameters import Parameters, Weights, empty, flattened, init, unflattened, weights
 from ntk_engine.finite.recording import Recording
-from ntk_engine.finite.training import Ending, Run, follow, train
 from ntk_engine.finite.tangent import Outputs, kernel
 from ntk_engine.finite.taylor import Expansion, expand, linearized, quadratic
+from ntk_engine.finite.training import Ending, Run, follow, train
 
 __all__ = [
     "Descent",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ntk_engine.finite.parameters import Parameters
     from ntk_engine.layers import Layer
 
-__all__ = ["Way", "apply", "factors", "forward"]
+__all__ = ["Way", "apply", "forward"]
 
 
 @dataclass
@@ -69,13 +69,7 @@ def _through(layer: Layer, z: Tensor, way: Way) -> Tensor:  # noqa: ARG001
 @_through.register(Dense)
 def _(layer: Dense, z: Tensor, way: Way) -> Tensor:
     (weight, bias), way.dense = way.params[way.dense], way.dense + 1
-    gain, beta = factors(layer, z.shape[-1])
-    return gain * (z @ weight.mT) + beta * bias.unsqueeze(-2)
-
-
-def factors(layer: Dense, inputs: int) -> tuple[float, float]:
-    """Those of W α and of b, given n_ℓ."""
-    return (layer.sigma_w / inputs**0.5, layer.beta) if layer.parametrization == "ntk" else (1.0, 1.0)
+    return layer.gain(z.shape[-1]) * (z @ weight.mT) + layer.shift * bias.unsqueeze(-2)
 
 
 @_through.register(Nonlinearity)

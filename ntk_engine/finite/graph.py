@@ -1,4 +1,4 @@
-"""Passes of any network, differentiated by its graph of neurons; weights are no part of the graph."""
+"""Passes of any network while it is trained: what `Chain` does, for layers of every kind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ntk_engine.finite.chain import Passing
-from ntk_engine.finite.forward import Way, forward
 from ntk_engine.finite.parameters import parameters
+from ntk_engine.finite.reverse import there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,30 +17,29 @@ if TYPE_CHECKING:
 
     from ntk_engine.architecture import Architecture
     from ntk_engine.finite.masks import Masks
+    from ntk_engine.finite.reverse import There
 
 __all__ = ["Graph"]
 
 
 class Graph:
-    """What `Chain` does, for layers of every kind."""
+    """Passes of S networks, by the ways back of their layers."""
 
     def __init__(self, arch: Architecture, weights: Sequence[Tensor]) -> None:
         """weights: V of every dense layer, S×n_{ℓ+1}×(n_ℓ + 1); read whenever a pass is made."""
         self._arch, self._weights = arch, weights
-        self._way, self._outputs = Way(()), torch.empty(0)
+        self._there: There | None = None
 
     def forward(self, x: Tensor, masks: Masks | None = None) -> Tensor:
         """f_θ(x) of inputs x (S×N×n_0, or N×n_0 for all): S×N×k; masks: of dropout."""
-        self._way = Way(parameters(self._weights), masks, differentiable=True)
-        with torch.enable_grad():
-            self._outputs = forward(self._arch, self._way, x.expand(len(self._weights[0]), *x.shape[-2:]))
-        return self._outputs.detach()
+        self._there = there(self._arch, parameters(self._weights), x, masks)
+        return self._there.outputs
 
     def backward(self, outer: Tensor) -> Iterator[Passing]:
         """From ∂C/∂f (S×N×k) of the last inputs, what each dense layer is changed by, the last one first."""
-        passed = self._way.dense
-        deltas = torch.autograd.grad(self._outputs, [layer.after for layer in passed], outer)
-        for number in reversed(range(len(passed))):
-            before = passed[number].before.detach()
-            bias = torch.full_like(before[..., :1], passed[number].bias)
-            yield Passing(number, deltas[number], torch.cat([before * passed[number].gain, bias], dim=-1))
+        assert self._there is not None
+        self._there.pull(outer.unsqueeze(-3))
+        for number, term in reversed(list(enumerate(self._there.terms))):
+            alpha = term.alpha.expand(*outer.shape[:-1], -1)
+            bias = torch.full_like(alpha[..., :1], term.bias)
+            yield Passing(number, term.delta.squeeze(-3), torch.cat([alpha * term.gain, bias], dim=-1))

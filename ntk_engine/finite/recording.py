@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ntk_engine.finite.forward import Way, apply, forward
+from ntk_engine.finite.forward import apply
+from ntk_engine.finite.reverse import there
 from ntk_engine.finite.tangent import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
     from ntk_engine.finite.parameters import Parameters
 
-    # Of S networks that are still trained, from their parameters, and which of all they are: S×…
-    Measure = Callable[[Parameters, Sequence[int]], Tensor]
-
 __all__ = ["Recording", "kernel_drift", "kernels", "movement", "numbers", "outputs", "parameter_drift", "projections"]
+
+
+Measure = Callable[["Parameters", "Sequence[int]"], "Tensor"]
+"""Of S networks that are still trained, from their parameters, and which of all they are: S×…"""
 
 
 class Recording(NamedTuple):
@@ -44,7 +47,7 @@ def outputs(arch: Architecture, x: Tensor, less: Parameters | None = None) -> Me
 
 def kernels(arch: Architecture, x: Tensor) -> Measure:
     """trace Θ(θ)(x, x')/k between the rows of x: S×N×N."""
-    return lambda params, _: kernel(arch, params, x, kernels=("ntk",)).ntk
+    return lambda params, _: kernel(arch, params, x, kernels=("ntk",), outputs="trace").ntk
 
 
 def kernel_drift(arch: Architecture, x: Tensor, initial: Parameters) -> Measure:
@@ -65,12 +68,12 @@ def parameter_drift(initial: Parameters) -> Measure:
 
 
 def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Measure:
-    """‖α̃_t − α̃_0‖/‖α̃_0‖ of the neurons after every dense layer, over all rows of x: S×L."""
+    """‖α_t − α_0‖/‖α_0‖ of what enters each dense layer but the first and, last, of f, over all rows of x: S×L."""
 
     def neurons(params: Parameters) -> list[Tensor]:
-        way = Way(params)
-        forward(arch, way, x)
-        return [layer.after.flatten(1) for layer in way.dense]
+        found = there(arch, params, x, None)
+        alphas = [term.alpha for term in found.terms[1:]]
+        return [item.expand(len(found.outputs), *item.shape[-2:]).flatten(1) for item in (*alphas, found.outputs)]
 
     before = neurons(initial)
 

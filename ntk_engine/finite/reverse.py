@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ntk_engine.architecture import layers
-from ntk_engine.finite.forward import factors
 from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ntk_engine.finite.parameters import Parameters
     from ntk_engine.layers import Layer
 
-__all__ = ["Passed", "Term", "passed"]
+__all__ = ["Passed", "Term", "There", "passed", "there"]
 
 # Neurons whose activations are computed at once: with what lies between, they stay in a core's cache.
 _CACHED = 2**16
@@ -82,11 +81,29 @@ def passed(
     params: of one network, or with one more dimension in front (S) of many. readouts: r×k, or S×r×k. back: whether
     derivatives are asked for.
     """
+    found = there(arch, params, x, masks)
+    if back:
+        found.pull(readouts.unsqueeze(-2))
+    return Passed(found.outputs, readouts, found.terms)
+
+
+class There(NamedTuple):
+    """Inputs that went through a network and may go back."""
+
+    outputs: Tensor
+    """f, …×N×k."""
+    pull: Back
+    """To be called once, with ∂C/∂f (…×1×N×k) or with readouts; `terms` have their δ then."""
+    terms: list[Term]
+    """Of the dense layers, in their order."""
+
+
+@torch.no_grad()
+def there(arch: Architecture, params: Parameters, x: Tensor, masks: Masks | None) -> There:
+    """Send inputs x (N×n_0, or S×N×n_0) through one network, or S of them."""
     way = _Way(params, masks)
     outputs, pull = _serial(layers(arch), x, way)
-    if back:
-        pull(readouts.unsqueeze(-2))
-    return Passed(outputs, readouts, way.terms)
+    return There(outputs, pull, way.terms)
 
 
 def _serial(some: Iterable[Layer], z: Tensor, way: _Way) -> tuple[Tensor, Back]:
@@ -115,7 +132,7 @@ def _through(layer: Layer, z: Tensor, way: _Way) -> tuple[Tensor, Back]:  # noqa
 def _(layer: Dense, z: Tensor, way: _Way) -> tuple[Tensor, Back]:
     number = len(way.terms)
     weight, bias = way.params[number]
-    gain, beta = factors(layer, z.shape[-1])
+    gain, beta = layer.gain(z.shape[-1]), layer.shift
     way.terms.append(Term(gain, beta, z, z.new_empty(0)))
 
     def back(outer: Tensor) -> Tensor | None:

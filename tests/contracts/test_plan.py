@@ -254,7 +254,7 @@ def test_specs_survive_being_stored() -> None:
         assert again == kernel
         assert again.explicit() == kernel.explicit()
         assert "width" not in canonical_json(kernel.explicit())
-    assert set(SPECS) == {"kernels", "spectra"}
+    assert set(SPECS) == {"kernels", "spectra", "trainings"}
 
 
 @pytest.mark.parametrize(

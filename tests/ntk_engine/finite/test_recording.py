@@ -45,7 +45,7 @@ def test_drift_and_movement() -> None:
     assert torch.equal(found["kernel"][:, 0], torch.zeros(3, dtype=torch.float64))
     for network in range(3):
         before, after = one(first, network), one(descent.parameters, network)
-        thetas = [kernel(ARCH, params, X, kernels=["ntk"]).ntk for params in (before, after)]
+        thetas = [kernel(ARCH, params, X, kernels=["ntk"], outputs="trace").ntk for params in (before, after)]
         near(found["kernel"][network, 1], (thetas[1] - thetas[0]).norm() / thetas[0].norm())
         for layer in range(3):
             then, now = before[layer].weight, after[layer].weight
@@ -78,7 +78,10 @@ def test_networks_that_go_on_keep_their_own_beginning() -> None:
         Recording("drift", range(60), recording.parameter_drift(first)),
         Recording("outputs", range(60), recording.outputs(ARCH, X, first)),
     )
-    rates = [2.0 * 6 / torch.linalg.eigvalsh(kernel(ARCH, one(first, n), X, kernels=["ntk"]).ntk)[-1] for n in range(3)]
+    rates = [
+        2.0 * 6 / torch.linalg.eigvalsh(kernel(ARCH, one(first, n), X, kernels=["ntk"], outputs="trace").ntk)[-1]
+        for n in range(3)
+    ]
     rate = 1.5 * float(torch.stack(rates).max())
     descent = Descent(ARCH, drawn(), X, Y, LeastSquares(), Rule(learning_rate=rate), SEEDS, shift=shift)
     run = follow(descent, 59, measures)
