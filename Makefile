@@ -42,6 +42,7 @@ gpu-check: setup ## engine tests and the main job on CUDA, where there is a GPU
 
 bench: setup ## time the engine against neural-tangents and the floor, and the service against its engine
 	$(RUN) benchmarks.infinite
+	$(RUN) benchmarks.finite
 	$(RUN) benchmarks.service
 
 lock: setup ## renew constraints.txt from pyproject.toml

@@ -25,16 +25,14 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.machine import facts
+from benchmarks.machine import facts, put
 from ntk_engine import infinite
 from ntk_engine.architecture import mlp
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent / "docs/performance.md"
 CORES = 2
 # Seconds that a case may take, and after which it is not repeated a third time.
 LONGEST, ENOUGH = 120.0, 60.0
-MARKS = ("<!-- infinite: begin -->\n", "<!-- infinite: end -->\n")
 
 
 @dataclass(frozen=True)
@@ -209,9 +207,7 @@ def write(lines: list[str]) -> None:
     rates = f"{gemm_rate('float64') / 1e9:.0f} Gflop/s (float64), {gemm_rate('float32') / 1e9:.0f} (float32)"
     passes = f"{layer_seconds('float64') * 1e9:.2f} ns and {layer_seconds('float32') * 1e9:.2f} ns an entry"
     said = f"{facts()}. One core's matrix product: {rates}; a ReLU layer by the vector maths library: {passes}.\n"
-    before, rest = DOCS.read_text().split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    DOCS.write_text(before + MARKS[0] + said + "\n" + "\n".join(table) + "\n" + MARKS[1] + after)
+    put("infinite", said + "\n" + "\n".join(table))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,16 @@ from pathlib import Path
 
 import torch
 
+DOCS = Path(__file__).parent.parent / "docs/performance.md"
+
+
+def put(name: str, said: str) -> None:
+    """Put text into the documentation, between the marks of that name."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    before, rest = DOCS.read_text().split(begin)
+    _, after = rest.split(end)
+    DOCS.write_text(before + begin + said + "\n" + end + after)
+
 
 def facts() -> str:
     """One sentence: when, which processor and cores, which versions, and how busy the machine was."""

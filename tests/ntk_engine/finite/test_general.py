@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ntk_engine import finite
+from ntk_engine.activations import ACTIVATIONS
 from ntk_engine.architecture import mlp, parse
 from tests.ntk_engine.finite.cases import NETWORKS
 from tests.ntk_engine.finite.test_tangent import STANDARD, X1, X2, close
@@ -126,3 +127,27 @@ def test_kinks_have_no_slope_in_any_mode() -> None:
 
     assert not finite.jacobian_kernel(function, params, zero).any()
     assert not finite.product(function, params, zero, torch.ones(2, 1, dtype=torch.float64)).any()
+
+
+EXPRESSIONS = [{"type": "expression", "expression": text} for text in ("max(z, 0.1*z)", "2*z + 1", "z*z", "abs(z) - 1")]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("activation", [*(name for name in ACTIVATIONS if name != "expression"), *EXPRESSIONS], ids=str)
+def test_every_activation(activation: Any, dtype: torch.dtype) -> None:
+    arch = parse(["dense", activation, "dense", activation, "dense"])
+    start = finite.init(arch, 3, 2, seed=0, width=7)
+    params = tuple(finite.Weights(some.weight.to(dtype), some.bias.to(dtype)) for some in start)
+    # More neurons than are computed at once, and few.
+    x = X1.repeat(4000, 1).to(dtype)
+
+    def function(theta: finite.Parameters, some: Tensor) -> Tensor:
+        return finite.apply(arch, theta, some)
+
+    expected = finite.jacobian_kernel(function, params, X1.to(dtype))
+    # Sums of 7 products in three layers in another order, after activations that magnify roundings some tens of times.
+    bound = 500 * torch.finfo(dtype).eps * float(expected.abs().max())
+    few, many = finite.kernel(arch, params, X1), finite.kernel(arch, params, x, X1, outputs=1)
+    assert few.ntk.dtype == many.ntk.dtype == dtype
+    torch.testing.assert_close(few.ntk, expected, rtol=0, atol=bound)
+    torch.testing.assert_close(many.ntk, expected[..., 1, 1].repeat(4000, 1), rtol=0, atol=bound)
