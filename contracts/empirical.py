@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from contracts.drawn import (
     COPIES,
@@ -11,10 +11,14 @@ from contracts.drawn import (
     Drawn,
     drawn,
 )
+from contracts.given import Trained, Uploaded
 from contracts.kinds import Asked
-from contracts.plan import ITEM_BYTES
+from contracts.plan import ITEM_BYTES, References
+from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
 from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, WIDE, Matrix, Tiling
+from ntk_engine.architecture import Architecture
+from ntk_engine.widths import fans
 
 # One core's, measured: a product and a sum; a neuron of a row, there and from every output back, and an entry of a
 # layer's two Gram matrices, in all that is done to them beside.
@@ -26,7 +30,7 @@ RESULTS = 3
 
 
 class Empirical(Asked):
-    """Θ(θ) of one network, θ drawn from a seed, and products f_k(x) f_k'(x') of its outputs (Section 4)."""
+    """Θ(θ) of one network and products f_k(x) f_k'(x') of its outputs (Section 4), θ drawn from a seed or given."""
 
     finite: ClassVar[bool] = True
     size_from: ClassVar[str] = "/method"
@@ -53,6 +57,32 @@ class Empirical(Asked):
         if type(outputs) is not int or not 0 <= outputs < count:
             raise ValueError(f"outputs must be full, trace or a number below n_outputs, {count}, counted from 0")
         return outputs
+
+    trained: Trained | None = Field(None, description="θ of a training job, in place of one that is drawn")
+    uploaded: Uploaded | None = Field(None, description="θ of a dataset, in place of one that is drawn")
+
+    @model_validator(mode="after")
+    def _of_one_source(self) -> "Empirical":
+        if self.trained is not None and self.uploaded is not None:
+            raise ValueError("parameters are those of a training or of a dataset, not both")
+        return self
+
+    def check(self, references: References, architecture: Architecture, inputs: int) -> None:
+        """Raise ProblemError where given parameters are not there, or not of this network."""
+        if self.trained is not None:
+            self.trained.place(references, architecture, "/method/trained")
+            found = references.jobs[str(self.trained.training)]["parameters"]
+            if found.cols != self._parameters(architecture, inputs):
+                said = (
+                    f"The training is one of networks of {found.cols} parameters: of other inputs or other n_outputs."
+                )
+                raise INVALID_REQUEST.error(said, "/method/trained/training")
+        if self.uploaded is not None:
+            x = references.datasets[self.uploaded.dataset]["x"]
+            self.uploaded.check(x, self._parameters(architecture, inputs), "/method/uploaded")
+
+    def _parameters(self, architecture: Architecture, inputs: int) -> int:
+        return sum(fan.parameters for fan in fans(architecture, inputs, self.n_outputs, self.width))
 
     def entry_shape(self) -> tuple[int, ...]:
         """k×k numbers for each pair of inputs, or one."""

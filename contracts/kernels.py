@@ -73,8 +73,15 @@ class KernelSpec(Spec):
         return self.against is None
 
     def datasets(self) -> dict[str, str]:
-        named = {"/dataset": self.dataset}
-        return named if self.against is None else named | {"/against": self.against}
+        named = {"/dataset": self.dataset, "/against": self.against}
+        if isinstance(self.method, Empirical) and self.method.uploaded is not None:
+            named["/method/uploaded/dataset"] = self.method.uploaded.dataset
+        return {pointer: id_ for pointer, id_ in named.items() if id_ is not None}
+
+    def jobs(self) -> dict[str, str]:
+        if isinstance(self.method, Empirical) and self.method.trained is not None:
+            return {"/method/trained/training": str(self.method.trained.training)}
+        return {}
 
     def plan(self, references: References, limits: Settings) -> Plan:
         x1 = references.datasets[self.dataset]["x"]
@@ -85,6 +92,8 @@ class KernelSpec(Spec):
                 " a cross matrix needs the same number.",
                 "/against",
             )
+        if isinstance(self.method, Empirical):
+            self.method.check(references, self.architecture, x1.cols)
         points, kernels, entry = max(x1.rows, x2.rows), len(self.kernels), self.method.entry_shape()
         cut = self.method.cut(Matrix(self.architecture, points, x1.cols, kernels, self.dtype, self.symmetric), limits)
         shape = (x1.rows, x2.rows, *entry)

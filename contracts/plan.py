@@ -94,6 +94,8 @@ class References:
 
     datasets: Mapping[str, Mapping[str, ArrayPlan]] = field(default_factory=dict)
     jobs: Mapping[str, Mapping[str, ArrayPlan]] = field(default_factory=dict)
+    specs: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """Of the same jobs, kind and spec."""
 
 
 def check_limits(plan: Plan, limits: Settings, pointer: str) -> Plan:

@@ -6,8 +6,12 @@ import torch
 
 from contracts.empirical import Empirical
 from contracts.tiling import Block
+from contracts.trainings import TrainingSpec
 from ntk_engine import finite
-from storage.arrays import TileData
+from ntk_engine.finite.parameters import parameters
+from storage import arrays
+from storage.arrays import Numbers, TileData
+from storage.jobs import queries
 from worker.blocks import KernelPart
 from worker.context import Context
 from worker.inputs import DTYPES
@@ -19,7 +23,7 @@ def run(part: KernelPart, context: Context) -> Iterator[TileData | None]:
     assert isinstance(method, Empirical)
     dtype = DTYPES[spec.dtype]
     x1, x2 = part.inputs(context, dtype)
-    params = _network(part, method, x1.shape[1], context.device, dtype)
+    params = _network(part, method, x1.shape[1], context, dtype)
     yield None
     # An attempt after a failure takes a quarter of the memory: the failure may have been a lack of it.
     memory = method.pass_bytes(context.settings) >> 2 * part.failures
@@ -38,12 +42,38 @@ def run(part: KernelPart, context: Context) -> Iterator[TileData | None]:
 
 
 def _network(
-    part: KernelPart, method: Empirical, inputs: int, device: torch.device, dtype: torch.dtype
+    part: KernelPart, method: Empirical, inputs: int, context: Context, dtype: torch.dtype
 ) -> finite.Parameters:
-    """The parameters, drawn in float64 whatever the kernel is computed in."""
-    arch = part.spec.architecture
-    found = finite.init(arch, inputs, method.n_outputs, method.seed, width=method.width, device=device)
-    return tuple(finite.Weights(some.weight.to(dtype), some.bias.to(dtype)) for some in found)
+    """The parameters that are given, or drawn: in float64, whatever the kernel is computed in."""
+    arch, device = part.spec.architecture, context.device
+    given = _given(method, part, context)
+    if given is None:
+        return finite.init(arch, inputs, method.n_outputs, method.seed, width=method.width, dtype=dtype, device=device)
+    room = finite.empty(arch, inputs, method.n_outputs, 1, width=method.width, dtype=dtype, device=device)
+    return parameters([item[0] for item in finite.unflattened(torch.from_numpy(given).to(device, dtype), room)])
+
+
+def _given(method: Empirical, part: KernelPart, context: Context) -> Numbers | None:
+    """The numbers of a training's network, or of a dataset's row: 1×P."""
+    database = context.database
+    if method.uploaded is not None:
+        with database.read() as read:
+            stored = arrays.of_dataset(read, method.uploaded.dataset).get("x")
+        if stored is None:
+            raise LookupError(f"dataset {method.uploaded.dataset} is no longer there")
+        return arrays.block(database, stored, slice(method.uploaded.row, method.uploaded.row + 1))
+    if method.trained is None:
+        return None
+    with database.read() as read:
+        job, found = queries.get(read, method.trained.training), arrays.of_job(read, method.trained.training)
+    if job is None:
+        raise LookupError(f"job {method.trained.training} is no longer there")
+    row, record = method.trained.found(TrainingSpec.model_validate(job.spec), part.spec.architecture, "")
+    count = found["parameters"].plan.cols
+    name, columns = (
+        ("parameters", None) if record is None else ("parameters_at", slice(record * count, (record + 1) * count))
+    )
+    return arrays.block(database, found[name], slice(row, row + 1), columns)
 
 
 def _tiles(name: str, entries: torch.Tensor, block: Block, tile: int) -> Iterator[TileData]:

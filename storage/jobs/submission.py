@@ -20,7 +20,7 @@ from storage.database import Read, Write
 from storage.jobs.statements import NOTIFY
 
 # FOR SHARE: the job referred to cannot finish between this look and our own commit.
-STATE_OF = text("SELECT state, digest FROM job WHERE id = :id FOR SHARE")
+STATE_OF = text("SELECT state, digest, kind, spec FROM job WHERE id = :id FOR SHARE")
 LIVE = text("SELECT id FROM job WHERE digest = :digest AND state IN ('queued', 'running', 'succeeded')")
 INSERT = text("""
     INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds, waits_for)
@@ -89,7 +89,7 @@ def _insert(write: Write, kind: str, plan: Plan, row: dict[str, object]) -> UUID
 def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[str, str]]:
     """What the spec refers to, the unfinished job to wait for, and the digests that stand for the jobs' ids."""
     datasets = {id_: _dataset(write, id_, pointer) for pointer, id_ in spec.datasets().items()}
-    jobs, waits_for, digests = {}, None, {}
+    jobs, specs, waits_for, digests = {}, {}, None, {}
     for pointer, id_ in spec.jobs().items():
         row = write.execute(STATE_OF, {"id": UUID(id_)}).one_or_none()
         if row is None:
@@ -100,7 +100,8 @@ def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[st
             waits_for = UUID(id_)
         digests[pointer.removeprefix("/")] = row.digest
         jobs[id_] = _plans(arrays.of_job(write, UUID(id_)))
-    return References(datasets, jobs), waits_for, digests
+        specs[id_] = row.kind, row.spec
+    return References(datasets, jobs, specs), waits_for, digests
 
 
 def _entries(read: Read, dataset: str, name: str) -> NDArray[np.floating]:

@@ -1,0 +1,59 @@
+"""Parameters that a kernel is taken at, where they are not drawn: those of a training job, or of a dataset."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from contracts.kinds import Asked
+from contracts.plan import ArrayPlan, References
+from contracts.problems import INVALID_REQUEST
+from contracts.spec_types import DatasetId, JobId
+from contracts.trainings import TrainingSpec
+from ntk_engine.architecture import Architecture
+
+
+class Trained(Asked):
+    """θ of one network of a training job."""
+
+    training: JobId = Field(description="the training job; it may still be running")
+    seed: Annotated[int, Field(ge=0, description="which of its networks")] = 0
+    step: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="one at which the training records `parameters`; null: the end"
+    )
+
+    def place(self, references: References, architecture: Architecture, pointer: str) -> tuple[int, int | None]:
+        """Which row of `parameters`, or of `parameters_at` and which of its records; raises ProblemError at fields."""
+        kind, asked = references.specs[str(self.training)]
+        if kind != TrainingSpec.kind:
+            raise INVALID_REQUEST.error("This is no training job.", f"{pointer}/training")
+        return self.found(TrainingSpec.model_validate(asked), architecture, pointer)
+
+    def found(self, spec: TrainingSpec, architecture: Architecture, pointer: str) -> tuple[int, int | None]:
+        """`place`, given the training's spec."""
+        if spec.architecture != architecture:
+            raise INVALID_REQUEST.error("The training is one of another architecture.", "/architecture")
+        if self.seed not in spec.seeds:
+            raise INVALID_REQUEST.error(f"The training has no network of seed {self.seed}.", f"{pointer}/seed")
+        row = spec.seeds.index(self.seed)
+        if self.step is None:
+            return row, None
+        steps = () if spec.record.parameters is None else spec.record.parameters.steps(spec.steps)
+        if self.step not in steps:
+            said = f"The training records no parameters at step {self.step}; record.parameters says where it does."
+            raise INVALID_REQUEST.error(said, f"{pointer}/step")
+        return row, steps.index(self.step)
+
+
+class Uploaded(Asked):
+    """θ as a row of a dataset's inputs: of every dense layer [W, b], row by row."""
+
+    dataset: DatasetId
+    row: Annotated[int, Field(ge=0)] = 0
+
+    def check(self, x: ArrayPlan, wanted: int, pointer: str) -> None:
+        """Raise ProblemError where there is no such row, or it is of a network of other than `wanted` parameters."""
+        if x.cols != wanted:
+            said = f"The network has {wanted} parameters, and a row of this dataset {x.cols} numbers."
+            raise INVALID_REQUEST.error(said, f"{pointer}/dataset")
+        if self.row >= x.rows:
+            raise INVALID_REQUEST.error(f"The dataset has {x.rows} rows, counted from 0.", f"{pointer}/row")
