@@ -7,6 +7,7 @@ Tensors are reached through their methods alone, so that this loads without torc
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from ntk_engine.fields import Number, check, is_count
@@ -47,6 +48,10 @@ class Cost(ABC):
     def at(self, y: "Tensor", step: int) -> "Tensor":  # noqa: ARG002
         """The targets of step t (N×k)."""
         return y
+
+    def changes(self, step: int) -> float:  # noqa: ARG002
+        """The next step after t that has other targets; inf without one."""
+        return inf
 
     def accepts(self, y: Any) -> bool:  # noqa: ARG002
         """Whether y, a tensor or an array of numpy, are targets of this cost, finite as they are."""
@@ -170,6 +175,10 @@ class Direction(Cost):
         number = sum(start <= step for start in self.starts) - 1
         k = self.outputs(y.shape[-1])
         return y[..., number * k : (number + 1) * k]
+
+    def changes(self, step: int) -> float:
+        """Where the next direction starts."""
+        return min((start for start in self.starts if start > step), default=inf)
 
 
 AnyCost = LeastSquares | CrossEntropy | Logistic | Huber | Direction

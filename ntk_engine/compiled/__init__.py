@@ -4,7 +4,9 @@ The code depends on a family's formulas and not on any number of a network, so o
 that family, of every depth, in every process of this machine.
 """
 
+from ntk_engine.compiled.descents import NUMBERS, Descents, Link, Stretch
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
+from ntk_engine.compiled.points import PointFormula, record_cost, record_pointwise
 from ntk_engine.compiled.row_recording import RowFormula, record_rows
 from ntk_engine.compiled.rows import rows
 from ntk_engine.compiled.source import layers_source, profile_source, series_source, table_source
@@ -13,9 +15,14 @@ from ntk_engine.compiled.tables import table
 from ntk_engine.compiled.tile import begin, finish, run, squares, tile_source
 
 __all__ = [
+    "NUMBERS",
     "CompilerError",
+    "Descents",
+    "Link",
+    "PointFormula",
     "RowFormula",
     "Stage",
+    "Stretch",
     "begin",
     "build",
     "finish",
@@ -25,6 +32,8 @@ __all__ = [
     "prepare",
     "profile",
     "profile_source",
+    "record_cost",
+    "record_pointwise",
     "record_rows",
     "rows",
     "run",

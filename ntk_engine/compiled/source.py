@@ -66,6 +66,20 @@ def rows_source(lines: Sequence[str], constants: int, width: int) -> str:
     )
 
 
+def points_source(template: str, lines: str, constants: int, number: str) -> str:
+    """The text to compile for a function of neurons, or a cost."""
+    names = "\n    ".join(f"const double c{k} = constants[{k}];" for k in range(constants))
+    text = "".join(map(_text, ("panel.cpp", "elementary.cpp", "special.cpp", template)))
+    return text.replace("@NUMBER@", number).replace("@CONSTANTS@", names).replace("@FORMULA@", lines)
+
+
+@cache
+def descent_source(number: str) -> str:
+    """The text to compile for gradient descent; number: C++'s word for the weights' dtype."""
+    integer = {"double": "long", "float": "int"}[number]
+    return _text("descent.cpp").replace("@NUMBER@", number).replace("@INTEGER@", integer)
+
+
 @cache
 def profile_source() -> str:
     """The text to compile for tabulated functions."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf
-from typing import TYPE_CHECKING
+from functools import cached_property
+from math import ceil, inf, nan
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from ntk_engine.architecture import layers
-from ntk_engine.finite.chain import Chain, chain
+from ntk_engine.compiled import Stretch
+from ntk_engine.finite.chain import Chain, augmented, chain
 from ntk_engine.finite.graph import Graph
+from ntk_engine.finite.leaps import leaps
 from ntk_engine.finite.masks import Masks
 from ntk_engine.finite.parameters import parameters
 
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
+    from ntk_engine.compiled import Descents
     from ntk_engine.costs import AnyCost
     from ntk_engine.finite.chain import Passing
     from ntk_engine.finite.parameters import Parameters
 
-__all__ = ["Descent", "Rule"]
+__all__ = ["Descent", "Leap", "Rule"]
+
+# Multiplications of weights and inputs in one leap: some seconds, after which signals are heard.
+_LONGEST = 2e10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,20 @@ class Rule:
     """λ: ∂C/∂θ has λ θ added."""
     batch_size: int | None = None
     """Inputs of one step; None: all of them. Every epoch goes through all, in an order of its own."""
+
+
+class Leap(NamedTuple):
+    """What steps have made of S networks."""
+
+    cost: Tensor
+    """C before each step and after the last: S×(steps + 1), NaN after those that a network has made."""
+    made: list[int]
+    """Steps of each network: all, but of those that have ended."""
+
+    @property
+    def last(self) -> Tensor:
+        """C after the steps of each network: S."""
+        return self.cost[range(len(self.made)), self.made]
 
 
 class Descent:
@@ -70,8 +91,9 @@ class Descent:
         self.weights, self.step, self.seeds = list(weights), step, tuple(seeds)
         self.velocity = list(velocity) or [torch.zeros_like(item) for item in weights if rule.momentum]
         self._x, self._y, self._cost, self._rule = x, y, cost, rule
-        links = chain(layers(arch))
-        self._network = Graph(arch, self.weights) if links is None else Chain(links, self.weights)
+        self._links = chain(layers(arch))
+        self._network = Graph(arch, self.weights) if self._links is None else Chain(self._links, self.weights)
+        self._seen: Tensor | None = None
         self._order = torch.empty(0, dtype=torch.int64)
         self._shift = shift
 
@@ -90,6 +112,7 @@ class Descent:
         """Go on with these networks alone (indices)."""
         self.weights[:] = [item[some] for item in self.weights]
         self.velocity[:] = [item[some] for item in self.velocity]
+        self._seen = None
         self.seeds = tuple(self.seeds[i] for i in some.tolist())
         self._shift = None if self._shift is None else self._shift[some]
 
@@ -100,7 +123,8 @@ class Descent:
         if self._shift is not None:
             self._f = self._f - (self._shift.gather(1, _wide(places, self._shift)) if places.ndim > 1 else self._shift)
         self._targets = self._cost.at(y, self.step)
-        return self._cost.value(self._f, self._targets).mean(-1)
+        self._seen = self._cost.value(self._f, self._targets).mean(-1)
+        return self._seen
 
     def advance(self) -> None:
         """Make the step for which `look` has looked."""
@@ -108,6 +132,52 @@ class Descent:
         for passing in self._network.backward(outer):
             self._change(passing)
         self.step += 1
+        self._seen = None
+
+    def leap(self, until: int, limits: Tensor, tolerance: float | None) -> Leap:
+        """Steps to `until`, or fewer: networks end where C is no number, above its limit (S) or as low as `tolerance`.
+
+        Those that have not ended are at `step` then.
+        """
+        until = int(min(until, self._cost.changes(self.step)))
+        return self._walk(until, limits, tolerance) if self._loop is None else self._run(until, limits, tolerance)
+
+    @cached_property
+    def _loop(self) -> Descents | None:
+        size = self._rule.batch_size
+        if self._links is None or (size is not None and size < len(self._x)):
+            return None
+        return leaps(self._links, self.weights, self._x, self._cost)
+
+    def _walk(self, until: int, limits: Tensor, tolerance: float | None) -> Leap:
+        """All side by side, until one of them ends."""
+        first, costs = self.step, [self.look() if self._seen is None else self._seen]
+        while self.step < until and not bool((lost(costs[-1], limits) | low(costs[-1], tolerance)).any()):
+            self.advance()
+            costs.append(self.look())
+        return Leap(torch.stack(costs, dim=1), [self.step - first] * len(self.seeds))
+
+    def _run(self, until: int, limits: Tensor, tolerance: float | None) -> Leap:
+        """Each on its own, compiled."""
+        assert self._loop is not None
+        for some in (self.weights, self.velocity):
+            some[:] = [
+                item if self._loop.apart(item) else augmented(item[..., :-1], item[..., -1], item.dtype)
+                for item in some
+            ]
+        size = sum(item[0].numel() for item in self.weights) * len(self._x)
+        rule, steps = self._rule, min(until - self.step, max(int(_LONGEST / size), 1))
+        y = self._cost.at(self._y, self.step)
+        rates = rule.learning_rate, rule.momentum, rule.weight_decay
+        stretch = Stretch(y, self._shift, steps, tolerance, *rates)
+        made = self._loop.run(self.weights, self.velocity, limits.tolist(), stretch)
+        reached = max(item.steps for item in made)
+        cost = made[0].costs.new_full((len(made), reached + 1), nan)
+        for row, item in zip(cost, made, strict=True):
+            row[: item.steps + 1] = item.costs
+        self.step += reached
+        self._seen = None
+        return Leap(cost, [item.steps for item in made])
 
     def _forward(self, x: Tensor, places: Tensor) -> Tensor:
         if isinstance(self._network, Chain):
@@ -137,6 +207,16 @@ class Descent:
             self._order = torch.from_numpy(np.stack(orders)).to(self._x.device)
         some = self._order[:, number * size : (number + 1) * size]
         return self._x[some], self._y[some], some
+
+
+def lost(cost: Tensor, limits: Tensor) -> Tensor:
+    """Whose cost is no number or above its limit."""
+    return ~(cost <= limits) | ~cost.isfinite()
+
+
+def low(cost: Tensor, tolerance: float | None) -> Tensor:
+    """Whose cost is low enough."""
+    return torch.zeros_like(cost, dtype=torch.bool) if tolerance is None else cost <= tolerance
 
 
 def _add(to: Tensor, passing: Passing, keep: float, factor: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ntk_engine.finite.chain import augmented
-from ntk_engine.finite.descent import Descent, Rule
+from ntk_engine.finite.descent import Descent, Rule, lost, low
 from ntk_engine.finite.parameters import parameters
 
 if TYPE_CHECKING:
@@ -83,42 +83,61 @@ def follow(
     run.endings, run.steps = [Ending.ALL_STEPS] * count, [until] * count
     alive = list(range(count))
     ended: dict[int, list[Tensor]] = {}
-    ceiling = DIVERGED * descent.ceiling
-    while alive:
-        cost = descent.look()
-        run.cost[alive, descent.step - first] = cost
-        if first_cost is None:
-            first_cost = cost.clone()
-        lost = ~(cost <= (DIVERGED * first_cost[alive]).clamp_min(ceiling)) | ~cost.isfinite()
-        done = torch.zeros_like(lost) if tolerance is None else cost <= tolerance
-        if bool((lost | done).any()):
-            alive = _without(descent, run, alive, lost, done, ended)
+    limits = torch.full_like(run.cost[:, 0], torch.inf) if first_cost is None else _limits(descent, first_cost)
+    for stop in _stops(recordings, first, until):
+        while alive:
+            began = descent.step
+            leap = descent.leap(stop, limits[alive], tolerance)
+            run.cost[alive, began - first : began - first + leap.cost.shape[1]] = leap.cost
+            if first_cost is None:
+                first_cost = leap.last
+                limits = _limits(descent, first_cost)
+            ends = lost(leap.last, limits[alive]), low(leap.last, tolerance)
+            alive = _without(descent, run, alive, [began + made for made in leap.made], ends, ended)
+            if descent.step == stop:
+                break
         for item in recordings:
-            if descent.step in item.steps and alive:
+            if stop in item.steps and alive:
                 _record(run, item, descent, alive)
-        if descent.step == until or not alive:
-            break
-        descent.advance()
     whole = _together([*descent.weights, *descent.velocity], alive, ended)
     run.weights, run.velocity = whole[: len(descent.weights)], whole[len(descent.weights) :]
     return run
 
 
+def _stops(recordings: Sequence[Recording], first: int, until: int) -> list[int]:
+    """Where something is recorded, and both ends: at the first, C is looked at before anything is made of it."""
+    return sorted({first, until, *(step for item in recordings for step in item.steps if first <= step <= until)})
+
+
+def _limits(descent: Descent, first_cost: Tensor) -> Tensor:
+    """C above which a network is lost: S."""
+    return (DIVERGED * first_cost).clamp_min(DIVERGED * descent.ceiling)
+
+
 def _without(
-    descent: Descent, run: Run, alive: list[int], lost: Tensor, done: Tensor, ended: dict[int, list[Tensor]]
+    descent: Descent,
+    run: Run,
+    alive: list[int],
+    steps: list[int],
+    ends: tuple[Tensor, Tensor],
+    ended: dict[int, list[Tensor]],
 ) -> list[int]:
-    """Who goes on; the others leave the descent, and their weights and velocity as they are go to `ended`."""
+    """Who goes on; the others leave the descent, and their weights and velocity as they are go to `ended`.
+
+    steps: of each; ends: who is lost, and who is done.
+    """
     stay = []
-    for place, (network, is_lost, is_done) in enumerate(zip(alive, lost.tolist(), done.tolist(), strict=True)):
+    for place, (network, step, is_lost, is_done) in enumerate(
+        zip(alive, steps, *map(torch.Tensor.tolist, ends), strict=True)
+    ):
         if not is_lost and not is_done:
             stay.append(place)
             continue
         run.endings[network] = Ending.DIVERGED if is_lost else Ending.TOLERANCE
-        run.steps[network] = descent.step
+        run.steps[network] = step
         ended[network] = [item[place].clone() for item in (*descent.weights, *descent.velocity)]
-    descent.keep(torch.tensor(stay, dtype=torch.int64))
-    if stay:
-        descent.look()  # again, for what the step needs of those that stay
+    if len(stay) < len(alive):
+        descent.keep(torch.tensor(stay, dtype=torch.int64))
     return [alive[place] for place in stay]
 
 
