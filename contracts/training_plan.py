@@ -24,6 +24,8 @@ SECONDS_PER_PRODUCT = 2 / 30e9
 SECONDS_PER_MOVED_BYTE = 1 / 8e9
 SECONDS_PER_NEURON = 10e-9
 SECONDS_PER_CALLED_LAYER = 60e-6
+# A step of a Taylor expansion, by its order, in steps of the network itself.
+PASSES_OF_EXPANSION = (1, 3, 8)
 # A part is short enough to watch a run by, and longer where checkpoints would be a fortieth of it.
 PART_SECONDS = 5.0
 CHECKPOINTS = 40
@@ -61,7 +63,8 @@ def plan(spec: "TrainingSpec", sizes: Sizes, limits: Settings) -> Plan:
 def _step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
     """Of one step of one network, and its share of what is recorded."""
     batch = min(spec.batch_size or sizes.points, sizes.points)
-    products = 3 * batch * sizes.parameters * SECONDS_PER_PRODUCT
+    passes = 3 * PASSES_OF_EXPANSION[spec.expansion or 0]
+    products = passes * batch * sizes.parameters * SECONDS_PER_PRODUCT
     moved = 3 * item * sizes.parameters * SECONDS_PER_MOVED_BYTE
     calls = sizes.layers * SECONDS_PER_CALLED_LAYER + batch * sizes.neurons * SECONDS_PER_NEURON
     looked_at = sizes.looked_at * (3 * sizes.parameters * SECONDS_PER_PRODUCT + sizes.neurons * SECONDS_PER_NEURON)
@@ -77,6 +80,7 @@ def _memory(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, int]:
     """Bytes that each network takes, and those that any number takes."""
     points = max([sizes.points, *(shape[0] for shape in sizes.recorded.values() if shape)])
     copies = WEIGHT_COPIES + (1 if spec.momentum else 0) + (1 if "drift" in sizes.steps else 0)
+    copies += 0 if spec.expansion is None else 3 * spec.expansion
     recorded = sum(2 * item * prod(shape) for shape in sizes.recorded.values())
     network = item * (copies * sizes.parameters + NEURON_COPIES * points * sizes.neurons) + recorded
     return network, 4 * 8 * points * max(sizes.outputs, 1)

@@ -1,9 +1,9 @@
 """Training jobs: finite networks trained by gradient descent, and what is recorded on the way."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_serializer, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator
 
 from contracts.kinds import Spec
 from contracts.plan import Plan, References
@@ -53,6 +53,9 @@ class TrainingSpec(Spec):
     weight_decay: float = Field(0.0, ge=0, description="λ: the derivative has λ θ added")
     batch_size: int | None = Field(None, ge=1, description="inputs of a step; null: all, as the paper has it")
     centred: bool = Field(False, description="train, and record, f_θ − f_θ(0): its targets are what is added to f_θ(0)")
+    expansion: Literal[1, 2] | None = Field(
+        None, description="train the Taylor expansion of f_θ around θ(0) to this order; null: f_θ itself"
+    )
     tolerance: float | None = Field(None, gt=0, description="the cost at which a network's training ends")
     dtype: DType = "float64"
     record: Record = Record()
@@ -66,6 +69,14 @@ class TrainingSpec(Spec):
     @field_serializer("architecture")
     def _as_json(self, architecture: Architecture) -> dict[str, object]:
         return canonical(architecture)
+
+    @field_validator("record")
+    @classmethod
+    def _of_an_expansion(cls, record: Record, info: ValidationInfo) -> Record:
+        missing = sorted({"kernel", "drift", "movement"} & record.asked().keys())
+        if info.data.get("expansion") is not None and missing:
+            raise ValueError(f"an expansion has no {missing[0]} to record; it has outputs, projections and parameters")
+        return record
 
     @field_validator("seeds")
     @classmethod

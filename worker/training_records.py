@@ -11,8 +11,8 @@ from torch import Tensor
 
 from contracts.training_sizes import ARRAYS_OF, FIELD_OF
 from ntk_engine import finite
-from ntk_engine.finite import Parameters, Recording, Run, recording
-from ntk_engine.finite.parameters import parameters
+from ntk_engine.finite import Around, Parameters, Recording, Run, recording
+from ntk_engine.finite.parameters import joined, parameters
 from ntk_engine.finite.recording import Measure
 from storage import arrays
 from storage.arrays import Numbers, TileData
@@ -45,7 +45,7 @@ class Records:
             x = dataset_rows(self._group.context, on, None, x.dtype)
         less = self.first() if self._group.spec.centred else None
         if field == "outputs":
-            return (recording.outputs(arch, x, less),)
+            return (recording.outputs(arch, x, less, self.around()),)
         if field == "kernel":
             return (recording.kernels(arch, x),)
         if field == "drift":
@@ -54,7 +54,7 @@ class Records:
             return (recording.movement(arch, x, self.first()),)
         if field == "parameters":
             return (recording.numbers,)
-        return (recording.projections(arch, x, self._components(schedule.components), less),)
+        return (recording.projections(arch, x, self._components(schedule.components), less, self.around()),)
 
     def first(self) -> Parameters:
         """θ_0 of the networks that are trained, drawn again."""
@@ -64,6 +64,11 @@ class Records:
             drawn = finite.weights(arch, x.shape[1], self._outputs, seeds, dtype=x.dtype, device=x.device)
             self._initial = parameters(drawn)
         return self._initial
+
+    def around(self) -> Around | None:
+        """The expansion that is trained, if one is."""
+        order = self._group.spec.expansion
+        return None if order is None else Around(order, joined(self.first()))
 
     def _components(self, job: UUID) -> Tensor:
         """Functions of p^in-norm 1: eigenvectors times √N."""

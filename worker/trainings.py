@@ -68,7 +68,17 @@ def _follow(group: Group, going: list[int], x: Tensor, y: Tensor, records: Recor
     )
     shift = finite.apply(spec.architecture, records.first(), x) if spec.centred else None
     descent = Descent(
-        spec.architecture, weights, x, y, spec.cost, rule, seeds, step=group.start, velocity=velocity, shift=shift
+        spec.architecture,
+        weights,
+        x,
+        y,
+        spec.cost,
+        rule,
+        seeds,
+        step=group.start,
+        velocity=velocity,
+        shift=shift,
+        around=records.around(),
     )
     return finite.follow(descent, group.stop, records.recordings, tolerance=spec.tolerance, first_cost=first)
 

@@ -13,6 +13,7 @@ expand(function, start, params, x)               what each order adds to f
 
 from ntk_engine.finite import recording
 from ntk_engine.finite.descent import Descent, Rule
+from ntk_engine.finite.expanded import Around
 from ntk_engine.finite.forward import apply
 from ntk_engine.finite.general import Function, jacobian_kernel, product
 from ntk_engine.finite.masks import Masks
@@ -24,6 +25,7 @@ from ntk_engine.finite.taylor import Expansion, expand, linearized, quadratic
 from ntk_engine.finite.training import Ending, Run, follow, train
 
 __all__ = [
+    "Around",
     "Descent",
     "Ending",
     "Estimate",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Pointwise = Nonlinearity | Scale
 
-__all__ = ["Chain", "Passing", "augmented", "chain", "product"]
+__all__ = ["Chain", "Derivative", "Passing", "augmented", "chain", "product"]
 
 # Matrices of fewer rows are multiplied many at once, larger ones one after another (measured).
 _BATCHED = 300
@@ -42,6 +42,14 @@ class Passing(NamedTuple):
     """δ, S×N×n_{ℓ+1}."""
     entering: Tensor
     """A, S×N×(n_ℓ + 1)."""
+
+
+class Derivative(NamedTuple):
+    """The same, as it is."""
+
+    layer: int
+    value: Tensor
+    """By V, S×n_{ℓ+1}×(n_ℓ + 1)."""
 
 
 class Chain:

@@ -12,7 +12,8 @@ import torch
 
 from ntk_engine.architecture import layers
 from ntk_engine.compiled import Stretch
-from ntk_engine.finite.chain import Chain, augmented, chain
+from ntk_engine.finite.chain import Chain, Derivative, augmented, chain
+from ntk_engine.finite.expanded import Expanded
 from ntk_engine.finite.graph import Graph
 from ntk_engine.finite.leaps import leaps
 from ntk_engine.finite.masks import Masks
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from ntk_engine.architecture import Architecture
     from ntk_engine.compiled import Descents
     from ntk_engine.costs import AnyCost
-    from ntk_engine.finite.chain import Passing
+    from ntk_engine.finite.chain import Passing, Pointwise
+    from ntk_engine.finite.expanded import Around
     from ntk_engine.finite.parameters import Parameters
+    from ntk_engine.layers import Dense
 
 __all__ = ["Descent", "Leap", "Rule"]
 
@@ -83,16 +86,18 @@ class Descent:
         step: int = 0,
         velocity: Sequence[Tensor] = (),
         shift: Tensor | None = None,
+        around: Around | None = None,
     ) -> None:
         """x, y: inputs (N×n_0) and targets (N×k), of the weights' dtype. seeds: of batches and dropout.
 
-        shift: a function's values on the inputs (S×N×k); the cost is that of f_θ less the function.
+        shift: a function's values on the inputs (S×N×k); the cost is that of f_θ less the function. around: train the
+        expansion of f around other parameters in its place.
         """
         self.weights, self.step, self.seeds = list(weights), step, tuple(seeds)
         self.velocity = list(velocity) or [torch.zeros_like(item) for item in weights if rule.momentum]
         self._x, self._y, self._cost, self._rule = x, y, cost, rule
-        self._links = chain(layers(arch))
-        self._network = Graph(arch, self.weights) if self._links is None else Chain(self._links, self.weights)
+        self._links = chain(layers(arch)) if around is None else None
+        self._network = _network(arch, self._links, self.weights, around)
         self._seen: Tensor | None = None
         self._order = torch.empty(0, dtype=torch.int64)
         self._shift = shift
@@ -112,6 +117,8 @@ class Descent:
         """Go on with these networks alone (indices)."""
         self.weights[:] = [item[some] for item in self.weights]
         self.velocity[:] = [item[some] for item in self.velocity]
+        if isinstance(self._network, Expanded):
+            self._network.keep(some)
         self._seen = None
         self.seeds = tuple(self.seeds[i] for i in some.tolist())
         self._shift = None if self._shift is None else self._shift[some]
@@ -184,7 +191,7 @@ class Descent:
             return self._network.forward(x)
         return self._network.forward(x, Masks(_keys(self.seeds, self.step, x.device), places))
 
-    def _change(self, passing: Passing) -> None:
+    def _change(self, passing: Passing | Derivative) -> None:
         """Plain descent in one pass over the weights: the derivative itself is never in memory."""
         rule, at = self._rule, self.weights[passing.layer]
         if not rule.momentum:
@@ -219,8 +226,20 @@ def low(cost: Tensor, tolerance: float | None) -> Tensor:
     return torch.zeros_like(cost, dtype=torch.bool) if tolerance is None else cost <= tolerance
 
 
-def _add(to: Tensor, passing: Passing, keep: float, factor: float) -> None:
+def _network(
+    arch: Architecture, links: Sequence[Dense | Pointwise] | None, weights: list[Tensor], around: Around | None
+) -> Chain | Graph | Expanded:
+    """Passes of whatever is trained, in the fastest way there is."""
+    if around is not None:
+        return Expanded(arch, weights, around)
+    return Graph(arch, weights) if links is None else Chain(links, weights)
+
+
+def _add(to: Tensor, passing: Passing | Derivative, keep: float, factor: float) -> None:
     """to ← keep·to + factor·δᵀA."""
+    if isinstance(passing, Derivative):
+        to.mul_(keep).add_(passing.value, alpha=factor)
+        return
     delta, entering = passing.delta.mT, passing.entering
     if len(to) == 1:
         to[0].addmm_(delta[0], entering[0], beta=keep, alpha=factor)

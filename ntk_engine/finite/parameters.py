@@ -26,6 +26,7 @@ __all__ = [
     "flattened",
     "generators",
     "init",
+    "joined",
     "parameters",
     "unflattened",
     "weights",
@@ -112,6 +113,11 @@ def empty(
 def parameters(joined: Sequence[Tensor]) -> Parameters:
     """W and b apart, as views of V."""
     return tuple(Weights(item[..., :-1], item[..., -1]) for item in joined)
+
+
+def joined(params: Parameters) -> list[Tensor]:
+    """V = [W, b] of every dense layer."""
+    return [torch.cat([some.weight, some.bias.unsqueeze(-1)], dim=-1) for some in params]
 
 
 def flattened(joined: Sequence[Tensor]) -> Tensor:

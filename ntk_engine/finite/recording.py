@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ntk_engine.finite.forward import apply
+from ntk_engine.finite.parameters import flattened, joined
 from ntk_engine.finite.reverse import there
 from ntk_engine.finite.tangent import kernel
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
+    from ntk_engine.finite.expanded import Around
     from ntk_engine.finite.parameters import Parameters
 
 __all__ = ["Recording", "kernel_drift", "kernels", "movement", "numbers", "outputs", "parameter_drift", "projections"]
@@ -34,12 +36,15 @@ class Recording(NamedTuple):
     measure: Measure
 
 
-def outputs(arch: Architecture, x: Tensor, less: Parameters | None = None) -> Measure:
-    """f_θ(x) of the rows of x, S×N×k; `less` what it is at other parameters, where these are given."""
+def outputs(arch: Architecture, x: Tensor, less: Parameters | None = None, around: Around | None = None) -> Measure:
+    """f_θ(x) of the rows of x, S×N×k; `less` what it is at other parameters, where these are given.
+
+    around: of the expansion in place of f.
+    """
     shift = None if less is None else apply(arch, less, x)
 
     def measure(params: Parameters, which: Sequence[int]) -> Tensor:
-        f = apply(arch, params, x)
+        f = apply(arch, params, x) if around is None else around.of(which).value(arch, joined(params), x)
         return f if shift is None else f - shift[which]
 
     return measure
@@ -86,12 +91,14 @@ def movement(arch: Architecture, x: Tensor, initial: Parameters) -> Measure:
 
 def numbers(params: Parameters, _: Sequence[int]) -> Tensor:
     """θ itself, S×P: of every dense layer [W, b] row by row."""
-    return torch.cat([torch.cat([some.weight, some.bias[..., None]], dim=-1).flatten(1) for some in params], dim=1)
+    return flattened(joined(params))
 
 
-def projections(arch: Architecture, x: Tensor, components: Tensor, less: Parameters | None = None) -> Measure:
+def projections(
+    arch: Architecture, x: Tensor, components: Tensor, less: Parameters | None = None, around: Around | None = None
+) -> Measure:
     """(1/N) Σ_j v_m(x_j) f_θ(x_j) for functions v_m given by their values on the rows of x (N×M): S×M×k."""
-    f = outputs(arch, x, less)
+    f = outputs(arch, x, less, around)
 
     def measure(params: Parameters, which: Sequence[int]) -> Tensor:
         found: Tensor = components.mT @ f(params, which) / len(x)
