@@ -49,7 +49,7 @@ def test_the_first_order_follows_the_kernel_at_the_start() -> None:
 
 def test_the_second_order_is_its_own_gradient_descent() -> None:
     """Against autograd through f_0 + J δ + ½ δᵀHδ, with J and H as full matrices."""
-    descent, found = trained(2)
+    descent, _ = trained(2)
     start = weights(ARCH, 3, 1, SEEDS[:1])
     shapes, sizes = [item.shape for item in start], [item.numel() for item in start]
     theta_0 = torch.cat([item.flatten() for item in start])
@@ -78,7 +78,7 @@ def test_it_begins_where_the_network_does(order: int) -> None:
 
 
 def test_a_wide_network_stays_near_its_first_order() -> None:
-    """Closer by 1/√n at least (Lee et al., 2019), by 1/n typically (Huang, Yau, 2020): for 16 times the width, 4 to 64."""
+    """Closer by 1/√n at least (Lee et al., 2019), by 1/n typically (Huang, Yau, 2020): for 16 times the width."""
     apart = []
     for width in (32, 512):
         arch = mlp(3, "erf", width=width)
