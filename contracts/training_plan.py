@@ -14,6 +14,7 @@ from contracts.plan import (
 from contracts.problems import TOO_LARGE
 from contracts.settings import Settings
 from contracts.training_sizes import FIELD_OF, Sizes
+from ntk_engine.architecture import Mlp
 
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
@@ -24,6 +25,9 @@ SECONDS_PER_PRODUCT = 2 / 30e9
 SECONDS_PER_MOVED_BYTE = 1 / 8e9
 SECONDS_PER_NEURON = 10e-9
 SECONDS_PER_CALLED_LAYER = 60e-6
+# The same where the step is compiled, for so many inputs.
+SECONDS_PER_LOOPED_LAYER = 0.5e-6
+FEW_POINTS = 64
 # A step of a Taylor expansion, by its order, in steps of the network itself.
 PASSES_OF_EXPANSION = (1, 3, 8)
 # A part is short enough to watch a run by, and longer where checkpoints would be a fortieth of it.
@@ -66,7 +70,8 @@ def _step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
     passes = 3 * PASSES_OF_EXPANSION[spec.expansion or 0]
     products = passes * batch * sizes.parameters * SECONDS_PER_PRODUCT
     moved = 3 * item * sizes.parameters * SECONDS_PER_MOVED_BYTE
-    calls = sizes.layers * SECONDS_PER_CALLED_LAYER + batch * sizes.neurons * SECONDS_PER_NEURON
+    called = SECONDS_PER_LOOPED_LAYER if _looped(spec, sizes) else SECONDS_PER_CALLED_LAYER
+    calls = sizes.layers * called + batch * sizes.neurons * SECONDS_PER_NEURON
     looked_at = sizes.looked_at * (3 * sizes.parameters * SECONDS_PER_PRODUCT + sizes.neurons * SECONDS_PER_NEURON)
     matrices = sum(
         prod(sizes.recorded[name]) * len(sizes.steps[name]) * 2 * sizes.neurons * SECONDS_PER_PRODUCT
@@ -74,6 +79,12 @@ def _step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
         if name in sizes.recorded
     )
     return max(products, moved) + calls + (looked_at + matrices) / max(spec.steps, 1)
+
+
+def _looped(spec: "TrainingSpec", sizes: Sizes) -> bool:
+    """Whether steps are made in one compiled loop, as chains of layers are for few inputs."""
+    whole = spec.batch_size is None or spec.batch_size >= sizes.points
+    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and sizes.points <= FEW_POINTS
 
 
 def _memory(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, int]:
