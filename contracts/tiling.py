@@ -16,7 +16,7 @@ SECONDS_PER_ENTRY_AND_LAYER = 10e-9
 SECONDS_PER_EXPECTATION = {
     Evaluation.CLOSED: 0.0,
     Evaluation.TABLES: 100e-9,
-    Evaluation.PIECES: 10e-6,
+    Evaluation.PIECES: 1e-6,
     Evaluation.QUADRATURE: 10e-3,
 }
 SECONDS_PER_TABLE = 0.3

@@ -9,6 +9,7 @@ import torch
 
 from ntk_engine.activations import hermite
 from ntk_engine.activations.correlation import Correlated, Quadrature
+from ntk_engine.activations.kinked import Kinked
 from ntk_engine.activations.line import Line, reach
 from ntk_engine.activations.piecewise_linear import PiecewiseLinear, jumps
 from ntk_engine.activations.quadrature import Rule
@@ -45,6 +46,8 @@ def table(activation: Numeric, least: float, most: float) -> Table:
     _check_steepness(line, roots)
     row = line.rows(roots)
     nonnegative = all(bool((side >= 0.0).all()) for side in (row.even + row.odd, row.even - row.odd))
+    if isinstance(line.correlated, PiecewiseLinear):
+        return Kinked(line, line.correlated, least, most, _error(line, roots), nonnegative=nonnegative)
     return Table(line, least, most, _error(line, roots), nonnegative=nonnegative)
 
 

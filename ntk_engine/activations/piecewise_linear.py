@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Pairs that are integrated at a time: about half a mebibyte of each quantity.
 _CHUNK = 2**9
+# Kinks beyond so many deviations count for nothing, and their squares are numbers still.
+_FAR = 1e4
 
 
 def jumps(activation: Numeric) -> list[tuple[float, float]] | None:
@@ -63,15 +65,15 @@ class PiecewiseLinear(Correlated):
 
     def __init__(self, activation: Numeric, jumps: Sequence[tuple[float, float]]) -> None:
         self._activation = activation
-        self._jumps = jumps
+        self.jumps = jumps
         self._first = float(_slopes(activation, -inf, jumps[0][0])[0])
         self._nearest = min((abs(c) for c, _ in jumps if c), default=1.0)
         # Terms of kinks (c, c') and (−c, −c') are equal.
-        self._terms: dict[tuple[float, float], float] = {}
+        self.terms: dict[tuple[float, float], float] = {}
         for (c, jump), (d, other) in product(jumps, jumps):
             sign = -1.0 if (c, d) < (0.0, 0.0) else 1.0
             key = (sign * c + 0.0, sign * d + 0.0)
-            self._terms[key] = self._terms.get(key, 0.0) + jump * other
+            self.terms[key] = self.terms.get(key, 0.0) + jump * other
 
     def derivatives(self, roots: Tensor, psi: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
         """See Correlated."""
@@ -112,10 +114,10 @@ class PiecewiseLinear(Correlated):
 
     def _mean(self, roots: Tensor) -> Tensor:
         """E[σ'] of rows: the slope of each piece by its probability."""
-        kinks = roots.new_tensor([c for c, _ in self._jumps]) / roots[..., None]
+        kinks = roots.new_tensor([c for c, _ in self.jumps]) / roots[..., None]
         one = torch.ones_like(roots)[..., None]
         shares = torch.cat([-one, (kinks * 0.5**0.5).erf(), one], -1).diff(dim=-1) * 0.5
-        slopes = torch.tensor([0.0, *(jump for _, jump in self._jumps)], dtype=torch.float64).cumsum(0) + self._first
+        slopes = torch.tensor([0.0, *(jump for _, jump in self.jumps)], dtype=torch.float64).cumsum(0) + self._first
         return (shares * slopes.to(shares)).sum(-1)
 
     def _density(self, roots: Tensor, sign: Tensor, tau: Tensor, near: bool) -> Tensor:
@@ -124,8 +126,8 @@ class PiecewiseLinear(Correlated):
         sine, cosine = tau.sin(), tau.cos()
         spread, half = -0.5 / (sine * sine), -1.0 / (1.0 + cosine)
         total = self._margin(a, spread) * self._margin(b, spread) if near else tau * 0.0
-        for (c, d), weight in self._terms.items():
-            h, k = c / a, sign * d / b
+        for (c, d), weight in self.terms.items():
+            h, k = ((kink / root).clamp(-_FAR, _FAR) for kink, root in ((c, a), (sign * d, b)))
             term = (spread * (h - k).square() + half * (h * k)).exp()
             if near:
                 # Less the product of the margins.
@@ -136,14 +138,14 @@ class PiecewiseLinear(Correlated):
 
     def _margin(self, root: Tensor, spread: Tensor) -> Tensor:
         """Σ J_j exp(−h_j²/(2 sin² τ)), which may be small as Σ J_j is; spread: −1/(2 sin² τ)."""
-        total = spread * 0.0 + sum(jump for _, jump in self._jumps)
-        for c, jump in self._jumps:
+        total = spread * 0.0 + sum(jump for _, jump in self.jumps)
+        for c, jump in self.jumps:
             total = total + jump * (spread * (c / root).square()).expm1()
         return total
 
     def _apart(self, roots: Tensor, scales: Tensor, sign: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
         """½E[(X(z) − X'(±z))²] and ½E[(X(z) + X'(±z))²] of N pairs, X = σ(√q z)/s."""
-        kinks = roots.new_tensor(sorted({abs(c) for c, _ in self._jumps} - {0.0}))
+        kinks = roots.new_tensor(sorted({abs(c) for c, _ in self.jumps} - {0.0}))
         edges = (kinks / roots[..., None]).flatten(1)
         even = rule.even_edges(roots)[rule.even_panels // 2 :].expand(len(roots), -1)
         z, weights = rule.panels(torch.cat([even, edges], -1).clamp_max(rule.reach).sort(-1).values)

@@ -45,18 +45,25 @@ inline double power_of_two(double k) {
     return bits<double>((static_cast<long>(k) + 1023) << 52);
 }
 
+// x = k ln(2) + r.
+inline double rest_of(double x, double& k) {
+    k = __builtin_nearbyint(x * 0x1.71547652b82fep+0);
+    return __builtin_fma(-k, 0x1.62e42fefa39efp-1, x) - k * 0x1.abc9e3b39803fp-56;
+}
+
 inline double exponential(double x) {
-    const double held = x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x;
-    const double k = __builtin_nearbyint(held * 0x1.71547652b82fep+0);
-    const double r = __builtin_fma(-k, 0x1.62e42fefa39efp-1, held) - k * 0x1.abc9e3b39803fp-56;
+    double k;
+    const double r = rest_of(x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x, k);
     const double inside = power_of_two(k) * (1.0 + r * exponential_of_rest(r));
     return x < -708.0 ? 0.0 : x > 709.0 ? __builtin_inf() : inside;
 }
 
+// 2^k (exp(r) - 1) + (2^k - 1): k is 0 where x is small.
 inline double exponential_less_one(double x) {
-    const double near = x < -0.34 ? -0.34 : x > 0.34 ? 0.34 : x;
-    const double small = near * exponential_of_rest(near);
-    return magnitude(x) < 0.34 ? small : exponential(x) - 1.0;
+    double k;
+    const double r = rest_of(x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x, k), scale = power_of_two(k);
+    const double inside = scale * (r * exponential_of_rest(r)) + (scale - 1.0);
+    return x > 709.0 ? __builtin_inf() : inside;
 }
 
 }  // namespace

@@ -47,13 +47,22 @@ def table_source(formula: TableFormula, fixed: int, width: int) -> str:
     formula: (what was found, rows of a, what they bring to the bias, the same of b, ρ, gap, τ) → the three after the
     layer; fixed, width: how many numbers it takes of each row, and to the bias.
     """
+    return _found("table.cpp", formula, fixed, width)
+
+
+def kinks_source(formula: TableFormula, fixed: int, width: int) -> str:
+    """The text to compile for a layer whose activation is piecewise linear; see `table_source`."""
+    return _found("kinks.cpp", formula, fixed, width)
+
+
+def _found(template: str, formula: TableFormula, fixed: int, width: int) -> str:
     rows = (
         _names("a[{}]", fixed),
         _names("p[{}]", width),
         _names("b[{} * stride]", fixed),
         _names("q[{} * stride]", width),
     )
-    return _filled("table.cpp", FIXED=str(fixed), MIX=str(width), LAYER=_lines(formula, _names("f[{}]", 4), *rows))
+    return _filled(template, FIXED=str(fixed), MIX=str(width), LAYER=_lines(formula, _names("f[{}]", 4), *rows))
 
 
 def rows_source(lines: Sequence[str], constants: int, width: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ntk_engine import compiled
-from ntk_engine.activations import table
+from ntk_engine.activations import kinked, table
 from ntk_engine.activations.base import ClosedForm, Evaluation, Formula
 from ntk_engine.activations.series import Series, Sums, combine
 from ntk_engine.infinite import recursion, row_codes
@@ -45,6 +45,9 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
     if isinstance(dual, Series):
         degree = a.shape[1] - BIAS_ROWS - 2
         return _then(tile, [compiled.series(_series(), *layer, degree) for layer in zip(a, b, strict=True)])
+    if isinstance(dual, kinked.Kinked):
+        certain = all(map(dual.is_certain, a, b))
+        return certain and _then(tile, (compiled.kinks(_kinks(), *layer, dual) for layer in zip(a, b, strict=True)))
     if isinstance(dual, table.Table):
         layers = ((*layer, partial(dual.pieces, layer[0][1], layer[1][1])) for layer in zip(a, b, strict=True))
         return _then(tile, (compiled.table(_table(), *layer) for layer in layers))
@@ -83,7 +86,8 @@ def _may_be_compiled(tile: Tile, rows: Tensor) -> bool:
 
 def _sources(activation: Activation, *, narrow: bool) -> list[str]:
     if not isinstance(activation, ClosedForm):
-        return [_series(), *([_table()] if activation.evaluation is Evaluation.TABLES else [])]
+        # What has kinks beside 0 may prove to be piecewise linear.
+        return [_series(), _table() if activation.evaluation is Evaluation.TABLES else _kinks()]
     one = torch.ones(1, dtype=torch.float64)
     duals = [activation, activation.narrow(0.9, 1.1)] if narrow else [activation]
     return [_closed(dual, len(dual.rows(one)) + BIAS_ROWS) for dual in duals]
@@ -133,3 +137,12 @@ def _table() -> str:
         return recursion.dense(mix_a, mix_b, Pairs(after.rho, after.gap, after.slope * tau))
 
     return compiled.table_source(formula, table.FIXED, BIAS_ROWS)
+
+
+@cache
+def _kinks() -> str:
+    def formula(found: Any, a: Any, mix_a: Any, b: Any, mix_b: Any, rho: Any, gap: Any, tau: Any) -> Pairs:
+        after = table.nearest(*table.combine(kinked.for_table(a), kinked.for_table(b), found, rho, gap))
+        return recursion.dense(mix_a, mix_b, Pairs(after.rho, after.gap, after.slope * tau))
+
+    return compiled.kinks_source(formula, kinked.WIDTH, BIAS_ROWS)

@@ -108,10 +108,10 @@ def test_what_patches_add_is_known(name: str) -> None:
     assert compiled.error == tensors.error >= before
 
 
-@pytest.mark.parametrize(("name", "columns"), [("tanh", 4), ("hard_tanh", COLUMNS)])
-def test_what_is_left_to_tensors(name: str, columns: int) -> None:
+@pytest.mark.parametrize(("text", "columns"), [("tanh(z)", 4), ("z * max(z, 1)", COLUMNS)])
+def test_what_is_left_to_tensors(text: str, columns: int) -> None:
     """Few pairs do not pay for a patch, and kinks beside 0 do not go into one."""
-    dual = table(name, RANGES[0])
+    dual = expectations.table(parse({"type": "expression", "expression": text}), *RANGES[0])
     a, b = rows(dual, RANGES[0])
     some = Pairs(*(x[:, :columns].contiguous() for x in pairs()))
     assert by_stage(dual, a, b[..., :columns], some) is None
