@@ -93,6 +93,6 @@ def _of_roots(root: Tensor, like: Rows) -> Rows:
 
 
 def _pairs(arch: Architecture, pairs: Pairs, row: Rows) -> Pairs:
-    """Pairs (1×n) of rows that all have one root."""
+    """Pairs (m×n) of rows that all have one root."""
     left, right = (Side(row, slice(0, 1), axis, pairs.rho.shape[axis]) for axis in (0, 1))
     return run(arch, Way(Tile(pairs), left, right, row.inputs)).pairs

@@ -17,13 +17,12 @@ import torch
 
 from ntk_engine import compiled
 from ntk_engine.infinite.recursion import Pairs
+from ntk_engine.infinite.tiles import Tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
-
-    from ntk_engine.infinite.tiles import Tile
 
 # With DEGREE + 1 = 16 coefficients, which compiled code takes by fours.
 OCTAVES, DEGREE = 40, 15
@@ -47,6 +46,12 @@ class Profile:
         else:
             tile.then(stage)
 
+    def after(self, pairs: Pairs) -> Pairs:
+        """Pairs (m×n) after the network."""
+        tile = Tile(pairs)
+        self.carry(tile)
+        return tile.pairs
+
     def __call__(self, pairs: Pairs) -> Pairs:
         """The functions at these pairs; the gap is that of before."""
         cell, position = _cells(pairs.gap)
@@ -63,7 +68,7 @@ def tolerance(layers: int) -> float:
 
 
 def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Profile | None:
-    """The table of a network that maps pairs (1×n) to pairs, or None where it would not be exact.
+    """The table of a network that maps pairs (m×n) to pairs, or None where it would not be exact.
 
     layers: its depth; like: a tensor on the device to compute on.
     """
@@ -71,7 +76,7 @@ def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Pr
     # In two steps: as one matrix their product would have rounded what cancels in it.
     table = torch.einsum("pk,sckf->scpf", to_powers, torch.einsum("kj,scjf->sckf", to_chebyshev, _at(network, nodes)))
     profile = Profile(table.contiguous())
-    exact, found = _at(network, between), _at(profile, between)
+    exact, found = _at(network, between), _at(profile.after, between)
     scale = exact.abs().amax(dim=(0, 1, 2))
     return profile if bool(((found - exact).abs() <= tolerance(layers) * scale).all()) else None
 
@@ -79,10 +84,10 @@ def tabulate(network: Callable[[Pairs], Pairs], layers: int, like: Tensor) -> Pr
 def _at(function: Callable[[Pairs], Pairs], positions: Tensor) -> Tensor:
     """ρ and τ (2 × cells × k × 2) of a function of pairs, at the same positions (k) of every cell."""
     left, width = _grid(positions)
-    gap = (left + width * (0.5 * (positions + 1.0))).square().reshape(1, -1)
-    sides = [function(Pairs(sign * (1.0 - gap), gap.clone(), torch.zeros_like(gap))) for sign in (1.0, -1.0)]
-    shape = (len(left), len(positions))
-    return torch.stack([torch.stack([side.rho.view(shape), side.tau.view(shape)], dim=-1) for side in sides])
+    gap = (left + width * (0.5 * (positions + 1.0))).square().mT
+    rho = torch.cat([1.0 - gap, gap - 1.0])
+    after = function(Pairs(rho, torch.cat([gap, gap]), torch.zeros_like(rho)))
+    return torch.stack([after.rho, after.tau], dim=-1).view(2, *gap.shape, 2).transpose(1, 2)
 
 
 def _grid(like: Tensor) -> tuple[Tensor, Tensor]:
