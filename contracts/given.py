@@ -1,5 +1,6 @@
 """Parameters that a kernel is taken at, where they are not drawn: those of a training job, or of a dataset."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -37,7 +38,7 @@ class Trained(Asked):
         row = spec.seeds.index(self.seed)
         if self.step is None:
             return row, None
-        steps = () if spec.record.parameters is None else spec.record.parameters.steps(spec.steps)
+        steps: Sequence[int] = () if spec.record.parameters is None else spec.record.parameters.steps(spec.steps)
         if self.step not in steps:
             said = f"The training records no parameters at step {self.step}; record.parameters says where it does."
             raise INVALID_REQUEST.error(said, f"{pointer}/step")

@@ -1,5 +1,6 @@
 """What is recorded of a training, and at which steps."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -28,10 +29,11 @@ class Schedule(Asked):
             raise ValueError("one of every, at and log says at which steps to record")
         return self
 
-    def steps(self, last: int) -> tuple[int, ...]:
+    def steps(self, last: int) -> Sequence[int]:
         """The steps, growing; none is beyond the last one, those of `at` included."""
         if self.every is not None:
-            return tuple(range(0, last + 1, self.every))
+            # Counted before any is listed: there may be as many as MOST_STEPS.
+            return range(0, last + 1, self.every)
         if self.at is not None:
             return tuple(sorted({step for step in self.at if step <= last}))
         count = max(self.log or 1, 2)

@@ -1,5 +1,6 @@
 """How a training job is cut: into groups of networks, and for each a chain of parts, each from the last checkpoint."""
 
+from bisect import bisect_left
 from math import ceil, prod
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ STATISTICS = ("outputs", "kernel")
 def plan(spec: "TrainingSpec", sizes: Sizes, limits: Settings) -> Plan:
     """Arrays, chains of parts, and cost; raises ProblemError for what no worker, or no array, holds."""
     item, count = ITEM_BYTES[spec.dtype], len(spec.seeds)
+    _check_network(sizes, limits.memory_bytes // (WEIGHT_COPIES * item))
     step = _step_seconds(spec, sizes, item)
     whole = step * max(spec.steps, 1)
     network, held = _memory(spec, sizes, item)
@@ -123,6 +125,14 @@ def _arrays(spec: "TrainingSpec", sizes: Sizes, length: int) -> list[ArrayPlan]:
     return found
 
 
+def _check_network(sizes: Sizes, most: int) -> None:
+    """Compared as integers, as there may be too many parameters for a float."""
+    if sizes.parameters > most:
+        said = f"A network of so many parameters does not fit into a worker; there may be {most:,}."
+        figures = {"parameters": sizes.parameters, "limits": {"parameters": most}}
+        raise TOO_LARGE.error(said, "/architecture", figures)
+
+
 def _check_records(arrays: tuple[ArrayPlan, ...], sizes: Sizes) -> None:
     for array in arrays:
         if array.name not in sizes.recorded:
@@ -158,4 +168,6 @@ def _parts(spec: "TrainingSpec", sizes: Sizes, group: int, length: int) -> list[
 
 
 def _recorded(sizes: Sizes, name: str, start: int, end: int, last: int) -> bool:
-    return any(start <= step < end or step == end == last for step in sizes.steps.get(name, ()))
+    steps = sizes.steps.get(name, ())
+    first = bisect_left(steps, start)
+    return first < len(steps) and (steps[first] < end or steps[first] == end == last)

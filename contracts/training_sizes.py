@@ -1,11 +1,13 @@
 """The numbers that a training depends on: shapes of what it refers to, the network's size, and what is recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.drawn import MOST_LAYERS
 from contracts.plan import ArrayPlan, References
 from contracts.problems import INVALID_REQUEST
+from contracts.tiling import check_layers
 from ntk_engine.architecture import ArchitectureError
 from ntk_engine.widths import fans
 
@@ -35,7 +37,7 @@ class Sizes:
     layers: int
     recorded: dict[str, tuple[int, ...]]
     """What one network has of each recorded array at one step, by the array's name."""
-    steps: dict[str, tuple[int, ...]]
+    steps: dict[str, Sequence[int]]
     """When, by the field of `record`."""
     looked_at: int
     """Inputs that all records look at together, times the steps at which they do."""
@@ -45,6 +47,7 @@ class Sizes:
         """Raises ProblemError, naming the field, where the spec does not fit what it refers to."""
         found = references.datasets[spec.dataset]
         x, outputs = found["x"], _outputs(spec, found)
+        check_layers(spec.architecture, MOST_LAYERS)
         try:
             sizes = fans(spec.architecture, x.cols, outputs)
         except ArchitectureError as error:
@@ -83,7 +86,7 @@ def _points(spec: "TrainingSpec", references: References, name: str, x: ArrayPla
     return looked_at.rows
 
 
-def _steps(spec: "TrainingSpec", name: str) -> tuple[int, ...]:
+def _steps(spec: "TrainingSpec", name: str) -> Sequence[int]:
     schedule = spec.record.asked()[name]
     if schedule.at is not None and max(schedule.at) > spec.steps:
         raise INVALID_REQUEST.error(f"There are {spec.steps} steps; none is recorded after.", f"/record/{name}/at")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def plan(points: int = 100, outputs: int = 1, limits: Settings | None = None, **
     ],
 )
 def test_schedules(schedule: dict[str, Any], last: int, steps: tuple[int, ...]) -> None:
-    assert Schedule(**schedule).steps(last) == steps
+    assert tuple(Schedule(**schedule).steps(last)) == steps
 
 
 def test_a_spec_survives_being_stored() -> None:
@@ -150,6 +151,8 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         ({"dataset": TWO}, "/dataset"),
         ({"architecture": {"type": "mlp", "depth": 4}}, "/architecture"),
         ({"architecture": {"type": "mlp", "depth": 4, "width": 100_000}}, "/architecture"),
+        ({"architecture": {"type": "mlp", "depth": 4, "width": 10**400}}, "/architecture"),
+        ({"architecture": {"type": "mlp", "depth": 10**400, "width": 5}}, "/architecture/depth"),
         ({"cost": "cross_entropy"}, "/cost"),
         ({"cost": {"type": "direction", "starts": [0, 5]}}, "/cost"),
         ({"record": {"outputs": {"every": 1, "on": TWO}}}, "/record/outputs/on"),
@@ -168,8 +171,18 @@ def test_what_does_not_fit_is_refused_at_its_field(change: dict[str, Any], point
     assert [fault.pointer for fault in refused.value.problem.errors or ()] == [pointer]
 
 
+def test_steps_are_counted_and_not_listed() -> None:
+    fields = ("outputs", "kernel", "drift", "movement", "parameters")
+    tracemalloc.start()
+    with pytest.raises(ProblemError, match="too often"):
+        plan(1, architecture=[{"type": "dense"}], steps=10**8, record={name: {"every": 1} for name in fields})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MIB
+
+
 def test_a_small_worker_takes_no_large_network() -> None:
     with pytest.raises(ProblemError, match="memory_bytes") as refused:
-        plan(limits=Settings(memory_bytes=64 * MIB), architecture={"type": "mlp", "depth": 4, "width": 2000})
+        plan(limits=Settings(memory_bytes=64 * MIB), architecture={"type": "mlp", "depth": 4, "width": 1100})
     assert refused.value.problem.figures is not None
     plan(limits=Settings(memory_bytes=1024 * MIB), architecture={"type": "mlp", "depth": 4, "width": 2000})
