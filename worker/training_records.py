@@ -1,7 +1,7 @@
 """What a part of a training records, and where in the job's arrays it goes."""
 
 from collections.abc import Iterator
-from math import prod
+from math import nan, prod
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +100,11 @@ class Records:
         return self._group.spread(values.flatten(1) if values.ndim > 1 else values[:, None], self._going)
 
     def largest_rate(self, place: int) -> float:
-        """2/λ_1 of the kernel over N at θ_0, below which gradient descent converges in the limit of infinite width."""
+        """2/λ_1 of the kernel over N at θ_0, below which gradient descent converges in the limit of infinite width.
+
+        NaN where the kernel is zero, or no number.
+        """
         params = tuple(type(some)(*(part[place : place + 1] for part in some)) for some in self.first())
-        theta = recording.kernels(self._group.spec.architecture, self._x)(params, ())[0]
-        return 2.0 * len(theta) / float(torch.linalg.eigvalsh(theta.double())[-1])
+        theta = recording.kernels(self._group.spec.architecture, self._x)(params, ())[0].double()
+        largest = float(torch.linalg.eigvalsh(theta)[-1]) if bool(theta.isfinite().all()) else nan
+        return 2.0 * len(theta) / largest if largest > 0.0 else nan

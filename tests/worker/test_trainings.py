@@ -137,6 +137,23 @@ def test_a_network_that_ends_leaves_gaps(context: Context) -> None:
     assert np.isnan(got["outputs"][:, -1]).all()
 
 
+@pytest.mark.parametrize(("x", "y"), [(0.0, 1e200), (1e200, 1.0)])
+def test_a_kernel_that_is_zero_or_no_number_bounds_no_rate(context: Context, x: float, y: float) -> None:
+    with context.database.begin() as write:
+        content = [
+            Rows("x", (5, 4), "float64", [np.full((5, 4), x)]),
+            Rows("y", (5, 1), "float64", [np.full((5, 1), y)]),
+        ]
+        made = store(
+            write, Description(None, {"type": "inline"}, "made here"), content, lambda: ("a" if x else "b") * 32
+        )
+        spec = TrainingSpec(dataset=made, architecture=NETWORK | {"beta": 0.0}, learning_rate=0.5, steps=3)
+        job, *_ = submit(write, spec, context.settings, "test")
+    got = computed(context, job)
+    assert got["endings"].tolist() == [[Ending.DIVERGED, 0]]
+    assert np.isnan(got["largest_rate"]).all()
+
+
 def test_a_training_of_no_steps_is_the_network_as_it_is_drawn(context: Context) -> None:
     got = computed(context, submitted(context, steps=0, record={"outputs": {"every": 1}}))
     assert got["cost"].shape == (3, 1)
