@@ -184,6 +184,12 @@ class Descent:
             row[: item.steps + 1] = item.costs
         self.step += reached
         self._seen = None
+        if self._cost.changes(self.step - reached) == self.step:
+            # Before the next step its own targets count.
+            stretch = stretch._replace(y=self._cost.at(self._y, self.step), steps=0)
+            seen = self._loop.run(self.weights, self.velocity, limits.tolist(), stretch)
+            for row, item, now in zip(cost, made, seen, strict=True):
+                row[reached] = now.costs[0] if item.steps == reached else nan
         return Leap(cost, [item.steps for item in made])
 
     def _forward(self, x: Tensor, places: Tensor) -> Tensor:

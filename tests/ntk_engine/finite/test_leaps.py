@@ -204,6 +204,18 @@ def test_directions_change_in_the_loop() -> None:
     near(*runs)
 
 
+@pytest.mark.parametrize("tolerance", [None, 0.0])
+def test_a_cost_at_the_end_is_of_the_direction_that_starts_there(tolerance: float | None) -> None:
+    arch, cost = mlp(depth=3, activation="relu"), Direction(starts=(0, 3))
+    _, y = data(torch.float64, 7, 2, cost)
+    runs = []
+    for loop in (True, False):
+        given = descent(arch, cost=cost, k=1, seeds=(0, 1, 2), loop=loop)
+        given._y = y
+        runs.append(follow(given, 3, tolerance=tolerance))
+    near(*runs)
+
+
 def test_what_is_not_for_the_loop() -> None:
     arch = mlp(depth=3, activation="relu")
     assert descent(arch, inputs=40, width=200).seeds == (0,)
