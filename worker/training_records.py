@@ -20,6 +20,10 @@ from worker.inputs import dataset_rows
 from worker.training_group import Group
 
 
+# Inputs whose kernel takes less than a second and 200 MB to decompose, which no plan has counted.
+DECOMPOSED = 2048
+
+
 class Records:
     """The recordings of the networks of a group that are still trained."""
 
@@ -102,8 +106,10 @@ class Records:
     def largest_rate(self, place: int) -> float:
         """2/λ_1 of the kernel over N at θ_0, below which gradient descent converges in the limit of infinite width.
 
-        NaN where the kernel is zero, or no number.
+        NaN where the kernel is zero, or no number, or of more inputs than are decomposed in passing.
         """
+        if len(self._x) > DECOMPOSED:
+            return nan
         params = tuple(type(some)(*(part[place : place + 1] for part in some)) for some in self.first())
         theta = recording.kernels(self._group.spec.architecture, self._x)(params, ())[0].double()
         largest = float(torch.linalg.eigvalsh(theta)[-1]) if bool(theta.isfinite().all()) else nan
