@@ -19,7 +19,6 @@ from storage.arrays import Numbers, TileData
 from worker.inputs import dataset_rows
 from worker.training_group import Group
 
-
 # Inputs whose kernel takes less than a second and 200 MB to decompose, which no plan has counted.
 DECOMPOSED = 2048
 
