@@ -40,9 +40,10 @@ format: setup ## put the code into its format
 gpu-check: setup ## engine tests and the main job on CUDA, where there is a GPU
 	$(RUN) deploy.gpu_check
 
-bench: setup ## time the engine against neural-tangents and the floor, and the service against its engine
+bench: setup ## time the engine against its peers and the floor, and the service against its engine
 	$(RUN) benchmarks.infinite
 	$(RUN) benchmarks.finite
+	$(RUN) benchmarks.training
 	$(RUN) benchmarks.service
 
 lock: setup ## renew constraints.txt from pyproject.toml

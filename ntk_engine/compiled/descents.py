@@ -30,7 +30,7 @@ NUMBERS = {torch.float64: "double", torch.float32: "float"}
 Number = ctypes.c_double
 # Networks whose steps have fewer multiplications forward have a thread each: what the threads of one network wait for
 # one another would take longer than its rows.
-_LARGE = 2**19
+_LARGE = 2**22
 
 
 class _Layer(ctypes.Structure):
