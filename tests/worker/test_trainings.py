@@ -170,12 +170,12 @@ def test_killing_workers_in_the_middle_changes_no_bit(system: System) -> None:
     worker, _ = system.start("worker"), system.start("sweeper")
     job = system.submit(spec)
     for part in (0.3, 0.6):
-        system.wait(job, until=lambda job, part=part: job.progress.done > part * job.progress.total)
+        system.wait(job, 240.0, until=lambda job, part=part: job.progress.done > part * job.progress.total)
         for child in psutil.Process(worker.pid).children(recursive=True):
             os.kill(child.pid, signal.SIGKILL)
         os.kill(worker.pid, signal.SIGKILL)
         worker = system.start("worker")
-    assert system.wait(job).state is State.SUCCEEDED
+    assert system.wait(job, 240.0).state is State.SUCCEEDED
     with system.database.read() as read:
         stored = arrays.of_job(read, job)
     torch.set_num_threads(1)
