@@ -9,7 +9,7 @@ Up to x = tan(π/8) this is a series, from there to 1 a sum over nodes; with t =
     S = (x/2π) Σ JJ' e^{−a−p−q} Σ_n h_n j_n,      Σ h_n u^{2n} = 2e^{−qt²}/(1 + t²),
     j_n = e^a ∫_0^1 u^{2n} e^{−a/u²} du,      j_0 = 1 − √(πa) e^a erfc √a,      (2n + 1) j_n = 1 − 2a j_{n−1},
 and T = (x³/2π) Σ JJ' e^{−a−p−q} Σ_n g_n j_{n+1} with Σ g_n u^{2n} = 4e^{−qt²}/(1 + t²)². Where σ is bounded, Σ JJ' = 0
-and kinks of rows of large norm are all near 0: e^{−a−p−q} and j_n count by what they are beside 1 and 1/(2n + 1).
+and kinks of rows of large norm are all near 0: what e^{−a−p−q} and j_n are beside 1 and 1/(2n + 1) is what counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ntk_engine.activations.quadrature import density, unit_rule
 from ntk_engine.activations.table import FIXED, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -52,10 +52,9 @@ class Kinked(Table):
         pieces = _pieces(line, self._kinks)
         self.parts = torch.cat([pieces[:1], pieces.diff(dim=0)]).contiguous()
         """Level and slope of the even part of σ, then of the odd one, up to the first |c| > 0; what each adds to it."""
-        self.pairs = torch.tensor([(c, d, weight) for (c, d), weight in linear.terms.items()], dtype=torch.float64)
-        """c, c' and JJ' of pairs of kinks, of which those that give the same are one."""
-        self.total = float(2.0 * pieces[-1, 1]) ** 2
-        """Σ JJ'."""
+        self._total = float(2.0 * pieces[-1, 1]) ** 2
+        self.pairs = _pairs(linear.terms, self._total)
+        """c, c' and JJ' of pairs of kinks, of which those that give the same are one; Σ JJ' is exact."""
         slopes = pieces[:, 1].abs() + pieces[:, 3].abs()
         self._size = max(float(slopes.max()), 0.5 * sum(abs(jump) for _, jump in linear.jumps))
         self.rule = torch.stack(unit_rule(_NODES), -1).contiguous()
@@ -76,7 +75,7 @@ class Kinked(Table):
         """Whether compiled code is right to 1e-13 for the pairs of rows that bring these (…×n, …×m)."""
         slope, level = torch.cat([a[FIXED : FIXED + 2], b[FIXED : FIXED + 2]], -1) * self._size
         # E[σ'σ'] is a sum of terms of this size, squared; where Σ J = 0 they are h times that.
-        other = slope.minimum(level * self._kinks[-1]) if self.total == 0.0 else slope
+        other = slope.minimum(level * self._kinks[-1]) if self._total == 0.0 else slope
         return bool(slope.max() * other.max() <= _MOST)
 
     def _apart(self, a: Sequence[Tensor], b: Sequence[Tensor], rho: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +86,13 @@ class Kinked(Table):
 def for_table(row: Sequence[Tensor]) -> list[Tensor]:
     """What `table.combine` takes of a row, E[σ'σ'] not being divided by √E[σ'²]."""
     return [*row[:2], row[FIXED], *row[3:FIXED]]
+
+
+def _pairs(terms: Mapping[tuple[float, float], float], total: float) -> Tensor:
+    """Weights are added in this order: what their roundings leave is taken from the last."""
+    *weights, _ = terms.values()
+    weights.append(total - sum(weights))
+    return torch.tensor([(c, d, weight) for (c, d), weight in zip(terms, weights, strict=True)], dtype=torch.float64)
 
 
 def _pieces(line: Line, kinks: Sequence[float]) -> Tensor:

@@ -6,12 +6,12 @@ constexpr int FIXED = @FIXED@;  // how many numbers a row brings before its kink
 constexpr int MIX = @MIX@;      // and how many after them, to the dense layer
 constexpr int LANES = 8;
 // Up to NEAR = tan(pi/8) integrals over t are series of TERMS terms, from there to 1 they are sums over NODES nodes.
-constexpr int TERMS = 20, NODES = 14;
+constexpr int TERMS = 28, NODES = 14;
 constexpr double NEAR = 0x1.a827999fcef32p-2;
-// Powers of what is less would be too small for numbers of full speed; it is less than a rounding of 1.
-constexpr double TINY = 0x1p-50;
-// Beyond so many deviations there is nothing, and exp(-MOST) is nothing.
-constexpr double FAR = 20.0, MOST = 64.0;
+// Added to powers of small numbers, which would be too small for numbers of full speed.
+constexpr double NOTHING = 0x1p-500;
+// Beyond so many deviations there is nothing, exp(-MOST) is nothing beside 1, and exp(LOWEST) beside anything.
+constexpr double FAR = 20.0, MOST = 64.0, LOWEST = -600.0;
 // Intervals narrower than this are integrated by a series of TAYLOR terms.
 constexpr double WIDE = 0.5;
 constexpr int TAYLOR = 20;
@@ -31,12 +31,11 @@ inline void layer(const double* f, const double* a, const double* p, const doubl
 // a, b: by rows of the tile, `quantity_` apart: FIXED numbers, of which the last three are sqrt(q)/s, 1/s and 1/sqrt(q);
 // the places of the distinct |c| > 0 in deviations, then the tails and the densities there; MIX numbers.
 // pieces: level and slope of the even and of the odd part of sigma, up to the first |c|, and what each adds to these.
-// pair: c, c' and weight of every pair of kinks; total: the sum of weights. rule: nodes and weights on [0, 1].
+// pair: c, c' and weight of every pair of kinks. rule: nodes and weights on [0, 1].
 struct Kinks {
     const double *a, *b;
     long quantity_a, quantity_b, kinks, pairs;
     const double *pieces, *pair, *rule;
-    double total;
 };
 
 inline Vector load(const double* from) {
@@ -58,6 +57,14 @@ inline double tail(double a) {
         -0x1.0e2f8d73f1547p-21, 0x1.6fc9124fb4b00p-23, 0x1.7986b857ed737p-25, -0x1.ee930b6f58bccp-26,
         -0x1.72c9a30821989p-29, 0x1.f71fac68c7724p-28, 0x1.9c013d9c2b90cp-29, 0x1.a5738e30ccc24p-32};
     return polynomial((a - 4.0) / (a + 4.0), c);
+}
+
+// exp(x) less `one`, which is 1 where x is near 0 and else 0: right relative to itself in either case.
+inline double exponential_beside(double x, double& one) {
+    double k;
+    const double r = rest_of(x < LOWEST ? LOWEST : x, k), scale = power_of_two(k);
+    one = k == 0.0 ? 1.0 : 0.0;
+    return scale * (r * exponential_of_rest(r)) + (scale - one);
 }
 
 // A point z > 0, the probability beyond it and the density there.
@@ -89,13 +96,18 @@ inline void moments(const Point& low, const Point& high, Vector (&n)[3]) {
     n[2] = width < WIDE ? low.density * second * d * sum[2] : square;
 }
 
+// x u - y v; where x is y, of equal u and v nothing is left, to the last bit.
+inline Vector apart(const Vector& x, const Vector& u, const Vector& y, const Vector& v) {
+    return x == y ? x * (u - v) : x * u - y * v;
+}
+
 // Sums over the pieces of z > 0 between the kinks of both rows, for LANES columns from y on: |X_e - X_e'|^2,
 // |X_o - X_o'|^2, and the even and the odd part of E[sigma' sigma'] at rho = 1.
 inline void over_pieces(const double* x, const double* y, const Kinks& of, Vector (&sums)[4]) {
     const long own = of.kinks, other = own * STRIP;
     const double *g = x + FIXED, *h = y + FIXED * STRIP;
     const Vector zero = {}, r = load(y + (FIXED - 3) * STRIP), u = load(y + (FIXED - 2) * STRIP);
-    const Vector dr = x[FIXED - 3] - r, du = x[FIXED - 2] - u;
+    const Vector own_r = zero + x[FIXED - 3], own_u = zero + x[FIXED - 2];
     const Point end = {zero + (FAR + 1.0), zero, zero};
     Point low = {zero, zero + 0.5, zero + DENSITY_AT_0};
     for (int k = 0; k < 4; ++k) sums[k] = zero;
@@ -115,12 +127,11 @@ inline void over_pieces(const double* x, const double* y, const Kinks& of, Vecto
         Vector n[3];
         moments(low, next, n);
         for (int part = 0; part < 2; ++part) {
-            const Vector *level = &piece[0][2 * part], *slope = level + 1, *level_b = &piece[1][2 * part], *slope_b = level_b + 1;
-            // Of equal rows nothing is left, to the last bit.
-            const Vector by = *slope * dr + (*slope - *slope_b) * r;
-            const Vector from = *level * du + (*level - *level_b) * u + by * low.z;
+            const int level = 2 * part, slope = level + 1;
+            const Vector by = apart(piece[0][slope], own_r, piece[1][slope], r);
+            const Vector from = apart(piece[0][level], own_u, piece[1][level], u) + by * low.z;
             sums[part] += 2.0 * (from * from * n[0] + 2.0 * from * by * n[1] + by * by * n[2]);
-            sums[2 + part] += 2.0 * *slope * *slope_b * n[0];
+            sums[2 + part] += 2.0 * piece[0][slope] * piece[1][slope] * n[0];
         }
         low = next;
     }
@@ -131,8 +142,8 @@ struct Pairs {
     Strip x, over_gap;  // t = tan(psi/2), and 1/gap
     Strip p, q;         // of one pair of kinks: (h - h')^2/8 and (h + h')^2/8
     Strip slope, moved; // the integrals of e and of e (1 - cos tau) by the gap, from 0 to psi
-    Strip sum;          // of all pairs of kinks
-    Strip square[NODES], inverse[NODES], at_node[NODES];
+    Strip sum, ones;    // of exponentials: what they are beside ones, and these
+    Strip square[NODES], inverse[NODES], sum_at[NODES], ones_at[NODES];
 };
 
 void meet(double h, double c, const double* inverse, const double* rho, Pairs& of) {
@@ -147,25 +158,27 @@ void meet(double h, double c, const double* inverse, const double* rho, Pairs& o
 void add_series(double weight, Pairs& of) {
 #pragma GCC ivdep
     for (long j = 0; j < STRIP; ++j) {
-        const double p = of.p[j], q = of.q[j], end = least(of.x[j], NEAR), exact = end * end;
-        const double a = p < MOST * exact ? p / (exact + 0x1p-1000) : MOST, b = q * exact + TINY, square = exact + TINY;
+        const double p = of.p[j], q = of.q[j], end = least(of.x[j], NEAR), square = end * end;
+        const double a = p < MOST * square ? p / (square + NOTHING) : MOST, b = q * square;
         // j_n - 1/(2n + 1) and j_n; (-b)^n/n!, (-t^2)^n, and of h_n and g_n what is beside that.
         double less = -root(a) * tail(root(a)), term = 1.0 + less;
         double power = 2.0, plain = 2.0, h = 0.0, g = 0.0, all_g = 4.0, slope = 2.0 * less, moved = 0.0;
-#pragma GCC unroll 20
+#pragma GCC unroll 28
         for (int n = 1; n < TERMS; ++n) {
             less = -(a * (2.0 / (2 * n + 1))) * term;
             term = less + 1.0 / (2 * n + 1);
             moved += all_g * less + g * (1.0 / (2 * n + 1));
-            power *= b * (-1.0 / n);
-            plain *= -square;
+            power = power * (b * (-1.0 / n)) + NOTHING;
+            plain = plain * -square + NOTHING;
             h = power - square * h;
             g = 2.0 * h - square * g;
             all_g = (2.0 * (n + 1)) * plain + g;
             slope += (plain + h) * less + h * (1.0 / (2 * n + 1));
         }
-        const double fallen = exponential_less_one(-a - p - q), e = (1.0 + fallen) * weight;
-        of.sum[j] += fallen * weight;
+        double one;
+        const double beside = exponential_beside(-a - p - q, one) * weight, e = one * weight + beside;
+        of.sum[j] += beside;
+        of.ones[j] += one * weight;
         of.slope[j] += e * slope;
         of.moved[j] += e * moved;
     }
@@ -174,16 +187,17 @@ void add_series(double weight, Pairs& of) {
 void end_series(Pairs& of) {
 #pragma GCC ivdep
     for (long j = 0; j < STRIP; ++j) {
-        const double end = least(of.x[j], NEAR), square = end * end + TINY, by = end * (0.5 * OVER_PI);
+        const double end = least(of.x[j], NEAR), square = end * end, by = end * (0.5 * OVER_PI);
         double plain = 2.0, slope = 2.0, moved = 0.0;
-#pragma GCC unroll 20
+#pragma GCC unroll 28
         for (int n = 1; n < TERMS; ++n) {
             moved += (2.0 * n / (2 * n + 1)) * plain;
-            plain *= -square;
+            plain = plain * -square + NOTHING;
             slope += (1.0 / (2 * n + 1)) * plain;
         }
-        of.slope[j] = by * (of.slope[j] + of.sum[j] * slope);
-        of.moved[j] = by * (end * end) * of.over_gap[j] * (of.moved[j] + of.sum[j] * moved);
+        const double sum = of.ones[j] + of.sum[j];
+        of.slope[j] = by * (of.slope[j] + sum * slope);
+        of.moved[j] = by * square * of.over_gap[j] * (of.moved[j] + sum * moved);
     }
 }
 
@@ -192,7 +206,9 @@ void add_nodes(double weight, Pairs& of) {
 #pragma GCC ivdep
         for (long j = 0; j < STRIP; ++j) {
             const double exponent = (1.0 + of.square[node][j]) * (of.p[j] * of.inverse[node][j] + of.q[j]);
-            of.at_node[node][j] += exponential_less_one(-exponent) * weight;
+            double one;
+            of.sum_at[node][j] += exponential_beside(-exponent, one) * weight;
+            of.ones_at[node][j] += one * weight;
         }
 }
 
@@ -205,7 +221,7 @@ void begin_nodes(const Kinks& kinks, Pairs& of) {
             const double t = node_of(of.x[j], kinks.rule[2 * node]);
             of.square[node][j] = t * t;
             of.inverse[node][j] = 1.0 / (t * t);
-            of.at_node[node][j] = kinks.total;
+            of.sum_at[node][j] = of.ones_at[node][j] = 0.0;
         }
 }
 
@@ -214,7 +230,7 @@ void end_nodes(const Kinks& kinks, Pairs& of) {
 #pragma GCC ivdep
         for (long j = 0; j < STRIP; ++j) {
             const double part = 1.0 / (1.0 + of.square[node][j]), length = node_of(of.x[j], 1.0) - NEAR;
-            const double e = of.at_node[node][j] * part * (OVER_PI * kinks.rule[2 * node + 1] * length);
+            const double e = (of.ones_at[node][j] + of.sum_at[node][j]) * part * (OVER_PI * kinks.rule[2 * node + 1] * length);
             of.slope[j] += e;
             of.moved[j] += e * (2.0 * of.square[node][j] * part * of.over_gap[j]);
         }
@@ -226,8 +242,7 @@ void integrate(double own, const double* other, const double* rho, const double*
     for (long j = 0; j < STRIP; ++j) {
         of.x[j] = root(gap[j] / (2.0 - gap[j]));
         of.over_gap[j] = gap[j] > 0.0 ? 1.0 / gap[j] : 0.0;
-        of.slope[j] = of.moved[j] = 0.0;
-        of.sum[j] = kinks.total;
+        of.slope[j] = of.moved[j] = of.sum[j] = of.ones[j] = 0.0;
         far += of.x[j] > NEAR;
     }
     if (far) begin_nodes(kinks, of);

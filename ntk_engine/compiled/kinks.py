@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class _Kinks(ctypes.Structure):
     _fields_ = [("a", Pointer), ("b", Pointer)]
     _fields_ += [(name, Long) for name in ("quantity_a", "quantity_b", "kinks", "pairs")]
-    _fields_ += [("pieces", Pointer), ("pair", Pointer), ("rule", Pointer), ("total", ctypes.c_double)]
+    _fields_ += [("pieces", Pointer), ("pair", Pointer), ("rule", Pointer)]
 
 
 def kinks(text: str, a: Tensor, b: Tensor, dual: Kinked) -> Stage | None:
@@ -30,4 +30,4 @@ def kinks(text: str, a: Tensor, b: Tensor, dual: Kinked) -> Stage | None:
         return None
     constants = dual.parts, dual.pairs, dual.rule
     sizes = a.stride(0), b.stride(0), len(dual.parts) - 1, len(dual.pairs)
-    return stage(code, "kinks", _Kinks(*pointers(a, b), *sizes, *pointers(*constants), dual.total), (a, b, *constants))
+    return stage(code, "kinks", _Kinks(*pointers(a, b), *sizes, *pointers(*constants)), (a, b, *constants))
