@@ -29,25 +29,26 @@ struct Ends {
     long diagonal;
 };
 
-constexpr long SIDE = 8;
+constexpr long SIDE = 8, LINE = 64 / sizeof(Number), VECTORS = LINE / SIDE;  // numbers and vectors of a cache line
 typedef double Vector __attribute__((vector_size(SIDE * sizeof(double)), aligned(sizeof(double))));
 typedef float Floats __attribute__((vector_size(SIDE * sizeof(float)), aligned(sizeof(float))));
 
-// Eight numbers to memory that is not read soon: past the caches, where there is an instruction for it.
-inline void store(double* to, Vector value) {
+// A cache line of numbers, from as many vectors as it takes, to memory that is not read soon: past the caches, where there is
+// an instruction for it.
+inline void store(double* to, const Vector (&value)[1]) {
 #if defined(__AVX512F__) && !defined(__clang__)
     typedef double Aligned __attribute__((vector_size(64)));
-    if ((reinterpret_cast<unsigned long>(to) & 63) == 0) return __builtin_ia32_movntpd512(to, static_cast<Aligned>(value));
+    if ((reinterpret_cast<unsigned long>(to) & 63) == 0) return __builtin_ia32_movntpd512(to, static_cast<Aligned>(value[0]));
 #endif
-    __builtin_memcpy(to, &value, sizeof value);
+    __builtin_memcpy(to, value, sizeof value);
 }
-inline void store(float* to, Vector value) {
-    const Floats rounded = __builtin_convertvector(value, Floats);
+inline void store(float* to, const Vector (&value)[2]) {
+    const Floats first = __builtin_convertvector(value[0], Floats), second = __builtin_convertvector(value[1], Floats);
+    const auto line = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #if defined(__AVX512F__) && !defined(__clang__)
-    typedef float Aligned __attribute__((vector_size(32)));
-    if ((reinterpret_cast<unsigned long>(to) & 31) == 0) return __builtin_ia32_movntps256(to, static_cast<Aligned>(rounded));
+    if ((reinterpret_cast<unsigned long>(to) & 63) == 0) return __builtin_ia32_movntps512(to, line);
 #endif
-    __builtin_memcpy(to, &rounded, sizeof rounded);
+    __builtin_memcpy(to, &line, sizeof line);
 }
 inline void settle() {
 #if defined(__AVX512F__) && !defined(__clang__)
@@ -56,7 +57,7 @@ inline void settle() {
 }
 
 // Eight rows as eight columns: halves, then quarters, then single numbers change places.
-void transpose(const double* from, long pitch, Number* to, long to_pitch) {
+void transpose(const double* from, long pitch, Vector (&to)[SIDE]) {
     Vector a[SIDE], b[SIDE];
     for (long i = 0; i < SIDE; ++i) __builtin_memcpy(a + i, from + i * pitch, sizeof(Vector));
     for (long i = 0; i < 4; ++i) {
@@ -68,8 +69,8 @@ void transpose(const double* from, long pitch, Number* to, long to_pitch) {
         a[i + 2] = __builtin_shufflevector(b[i], b[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
     }
     for (long i = 0; i < SIDE; i += 2) {
-        store(to + i * to_pitch, __builtin_shufflevector(a[i], a[i + 1], 0, 8, 2, 10, 4, 12, 6, 14));
-        store(to + (i + 1) * to_pitch, __builtin_shufflevector(a[i], a[i + 1], 1, 9, 3, 11, 5, 13, 7, 15));
+        to[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        to[i + 1] = __builtin_shufflevector(a[i], a[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
     }
 }
 
@@ -77,12 +78,13 @@ void transpose(const double* from, long pitch, Number* to, long to_pitch) {
 void scale(double* units, long columns, double root_a, const double* root_b, Number* out) {
     const Vector own = Vector{} + root_a;
     long j = 0;
-    for (; j + SIDE <= columns; j += SIDE) {
-        Vector unit, other;
-        __builtin_memcpy(&unit, units + j, sizeof unit);
-        __builtin_memcpy(&other, root_b + j, sizeof other);
-        unit = unit * (other > own ? other : own) * (other > own ? own : other);
-        __builtin_memcpy(units + j, &unit, sizeof unit);
+    for (; j + LINE <= columns; j += LINE) {
+        Vector unit[VECTORS], other[VECTORS];
+        __builtin_memcpy(unit, units + j, sizeof unit);
+        __builtin_memcpy(other, root_b + j, sizeof other);
+        for (long k = 0; k < VECTORS; ++k)
+            unit[k] = unit[k] * (other[k] > own ? other[k] : own) * (other[k] > own ? own : other[k]);
+        __builtin_memcpy(units + j, unit, sizeof unit);
         store(out + j, unit);
     }
     for (; j < columns; ++j) {
@@ -93,10 +95,16 @@ void scale(double* units, long columns, double root_a, const double* root_b, Num
 
 void mirrored(const Panel& panel, const double* units, Number* to, long pitch) {
     const long rows = panel.rows, columns = panel.columns;
-    const long whole_rows = rows - rows % SIDE, whole_columns = columns - columns % SIDE;
+    const long whole_rows = rows - rows % LINE, whole_columns = columns - columns % SIDE;
     for (long j = 0; j < whole_columns; j += SIDE)
-        for (long i = 0; i < whole_rows; i += SIDE)
-            transpose(units + i * panel.pitch + j, panel.pitch, to + j * pitch + i, pitch);
+        for (long i = 0; i < whole_rows; i += LINE) {
+            Vector turned[VECTORS][SIDE], line[VECTORS];
+            for (long k = 0; k < VECTORS; ++k) transpose(units + (i + k * SIDE) * panel.pitch + j, panel.pitch, turned[k]);
+            for (long column = 0; column < SIDE; ++column) {
+                for (long k = 0; k < VECTORS; ++k) line[k] = turned[k][column];
+                store(to + (j + column) * pitch + i, line);
+            }
+        }
     for (long i = 0; i < rows; ++i)
         for (long j = i < whole_rows ? whole_columns : 0; j < columns; ++j) to[j * pitch + i] = units[i * panel.pitch + j];
 }
