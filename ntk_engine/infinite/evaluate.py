@@ -1,4 +1,4 @@
-"""Whole kernels, block by block: a block of 256×512 stays in cache from its matrix product to its last layer."""
+"""Whole kernels, block by block: a block of a mebibyte stays in cache from its matrix product to its last layer."""
 
 from __future__ import annotations
 
@@ -129,8 +129,9 @@ def kernel(
     """Σ^L and Θ^L (n1×n2) between the rows of x1 (n1×d) and x2 (n2×d), or of x1 with itself.
 
     Without x2 only the blocks on and above the diagonal are computed, and mirrored. block: their rows; they have twice
-    as many columns. threads: how many blocks are computed side by side. Raises ValueError as `rows` does, if the two
-    differ in columns, dtype or device, and for inputs that require derivatives: see `differentiable`.
+    as many columns, and four times in float32. threads: how many blocks are computed side by side. Raises ValueError as
+    `rows` does, if the two differ in columns, dtype or device, and for inputs that require derivatives: see
+    `differentiable`.
     """
     a = rows(x1)
     b = a if x2 is None else rows(x2)
@@ -150,8 +151,9 @@ def kernel(
         part, mirror = _part(result, at.rows, at.columns), _part(result, at.columns, at.rows)
         _fill(arch, a, b, at, work, part, mirror if gram else None)
 
+    width = 16 // x1.element_size() * block
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(fill, blocks(len(a), len(b), block, width=2 * block, gram=gram)):
+        for _ in pool.map(fill, blocks(len(a), len(b), block, width=width, gram=gram)):
             pass
     result.bounds = {name: bound for name, bound in error_bound(arch, a, b).items() if name in kernels}
     return result
