@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class TwoSlopes(ClosedForm):
     """σ(z) = a·min(z, 0) + b·max(z, 0) for the `slopes` (a, b)."""
 
+    single = True
+
     @property
     @abstractmethod
     def slopes(self) -> tuple[float, float]:

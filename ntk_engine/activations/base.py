@@ -3,7 +3,7 @@
 A pair of preactivations (z, z') ~ N(0, [[q, Σ], [Σ, q']]) is described by the roots √q and √q' and by the correlation
 ρ = Σ/√(qq'), kept as ρ and as its gap 1 − |ρ|: near ρ = ±1, ρ itself has already lost what the kernel depends on.
 Gain and bias of a layer are not an activation's business. Tensors are reached through their methods alone, so that
-torch is needed to compute and not to import. All of it is float64, whatever the inputs were.
+torch is needed to compute and not to import. All of it is float64, whatever the inputs were, but for `Formula.single`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,9 @@ class Formula(Dual):
     The pair formula is written once, with arithmetic, comparisons and the functions of `formulas`; it is evaluated on
     tensors (any device, differentiable) and, recorded operation by operation, compiled for the processor.
     """
+
+    single: ClassVar[bool] = False
+    """Whether `pair` may be compiled for float32, too: it asks nothing of numbers' bits and magnifies no angles."""
 
     @property
     def parameters(self) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ class Relu(ClosedForm):
     )
     nonnegative = True
     square_gain = Fraction(1, 2)
+    single = True
 
     def value(self, z: Tensor) -> Tensor:
         """max(z, 0)."""

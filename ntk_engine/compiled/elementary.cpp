@@ -4,11 +4,11 @@ namespace {
 constexpr long STRIP = 64;
 
 // c[0] + c[1] x + ...: by fours and then by Horner's rule, since what waits for one another takes longer than it works.
-template <int COUNT>
-inline double polynomial(double x, const double (&c)[COUNT]) {
+template <typename Real, int COUNT>
+inline Real polynomial(Real x, const Real (&c)[COUNT]) {
     static_assert(COUNT % 4 == 0, "whole fours");
-    const double square = x * x, fourth = square * square;
-    double p = 0.0;
+    const Real square = x * x, fourth = square * square;
+    Real p = 0;
 #pragma GCC unroll 8
     for (int k = COUNT - 4; k >= 0; k -= 4)
         p = p * fourth + ((c[k] + c[k + 1] * x) + (c[k + 2] + c[k + 3] * x) * square);
@@ -23,6 +23,13 @@ inline double arc_rest(double x) {
         0x1.585fd466c3516p-13, 0x1.bdefc984f43e2p-10, -0x1.049960e0f0d0cp-8, 0x1.2d500422daa64p-7,
         -0x1.03e0d08842df8p-6, 0x1.60d0282093a40p-6, -0x1.6fe3fa46fd5d6p-6, 0x1.229fe3be50a0fp-6,
         -0x1.502d0887f494ep-7, 0x1.0dad3ef1e23ecp-8, -0x1.0cdd8333e4640p-10, 0x1.fc3c94a58607fp-14};
+    return polynomial(x, c);
+}
+
+// The same at 12 points, to 3e-10.
+inline float arc_rest(float x) {
+    constexpr float c[] = {0x1.555556p-2f, 0x1.111116p-3f, 0x1.d4196ep-5f, 0x1.a0a6cp-6f, 0x1.6fece8p-7f, 0x1.cef00cp-8f,
+                           -0x1.c87bdep-9f, 0x1.d921f6p-7f, -0x1.30b2b8p-6f, 0x1.226a52p-6f, -0x1.2b72e4p-7f, 0x1.301c7ap-9f};
     return polynomial(x, c);
 }
 

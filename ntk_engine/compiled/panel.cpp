@@ -8,6 +8,7 @@ struct Panel {
 namespace {
 
 inline double root(double x) { return __builtin_sqrt(x); }
+inline float root(float x) { return __builtin_sqrtf(x); }
 inline double magnitude(double x) { return __builtin_fabs(x); }
 
 template <typename To, typename From>

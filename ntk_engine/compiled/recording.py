@@ -9,7 +9,9 @@ from typing import Any
 class Recorder:
     """The lines written so far; an operation that was recorded before is not written again."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: str = "double") -> None:
+        """number: C++'s word for what is written in place of double."""
+        self.number = number
         self.lines: list[str] = []
         self._known: dict[str, Symbol] = {}
 
@@ -21,13 +23,15 @@ class Recorder:
         """The variable that holds the expression."""
         if expression not in self._known:
             name = f"t{len(self.lines)}"
-            self.lines.append(f"const {kind} {name} = {expression};")
+            self.lines.append(f"const {self.number if kind == 'double' else kind} {name} = {expression};")
             self._known[expression] = self.name(name, kind)
         return self._known[expression]
 
     def text(self, value: Any) -> str:
         """A variable's name, or a number: in hexadecimal it is the same, digit by digit."""
-        return value.name if isinstance(value, Symbol) else f"{float(value).hex()}"
+        if isinstance(value, Symbol):
+            return value.name
+        return float(value).hex() if self.number == "double" else f"{self.number}({float(value).hex()})"
 
 
 class Symbol:
@@ -104,12 +108,14 @@ class Symbol:
         return self._call("angle", cosine)
 
 
-def record(formula: Callable[..., Sequence[Any]], *arguments: Any, results: Sequence[str]) -> list[str]:
-    """The C++ lines that assign the formula's results to the named variables.
+def record(
+    formula: Callable[..., Sequence[Any]], *arguments: Any, results: Sequence[str], number: str = "double"
+) -> list[str]:
+    """The C++ lines that assign the formula's results to the named variables, all of the type `number`.
 
     arguments: names of variables (str), or lists of such names, as the formula takes them.
     """
-    recorder = Recorder()
+    recorder = Recorder(number)
     symbols = [
         [recorder.name(name) for name in argument] if isinstance(argument, list) else recorder.name(argument)
         for argument in arguments

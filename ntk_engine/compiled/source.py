@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 _STATE = ("rho_", "gap_", "tau_")
 
 
-def layers_source(formula: LayerFormula, nonnegative: LayerFormula, parameters: int, width: int) -> str:
+def layers_source(
+    formula: LayerFormula, nonnegative: LayerFormula, parameters: int, width: int, *, single: bool = False
+) -> str:
     """The text to compile for layers of this formula; `nonnegative` is the one for pairs with ρ ≥ 0.
 
-    parameters, width: how many numbers the formula takes of the network and of each row.
+    parameters, width: how many numbers the formula takes of the network and of each row. single: whether it may be
+    evaluated in float32, too.
     """
     names = (_names("p[{}]", parameters), _names("a[{}]", width), _names("b[{} * stride]", width))
-    lines, other = (_lines(item, *names) for item in (formula, nonnegative))
-    one = "true" if lines == other else "false"
-    return _filled("layers.cpp", WIDTH=str(width), LAYER=lines, LAYER_NONNEGATIVE=other, ONE_FORMULA=one)
+    lines, other = (_lines(item, *names, number="Real") for item in (formula, nonnegative))
+    flags = {"ONE_FORMULA": lines == other, "SINGLE": single}
+    said = {name: "true" if flag else "false" for name, flag in flags.items()}
+    return _filled("layers.cpp", WIDTH=str(width), LAYER=lines, LAYER_NONNEGATIVE=other, **said)
 
 
 def series_source(formula: SeriesFormula, width: int) -> str:
@@ -105,8 +109,8 @@ def _names(pattern: str, count: int) -> list[str]:
     return [pattern.format(k) for k in range(count)]
 
 
-def _lines(formula: Callable[..., tuple[Any, Any, Any]], *names: list[str]) -> str:
-    return "\n    ".join(record(formula, *names, "rho", "gap", "tau", results=_STATE))
+def _lines(formula: Callable[..., tuple[Any, Any, Any]], *names: list[str], number: str = "double") -> str:
+    return "\n    ".join(record(formula, *names, "rho", "gap", "tau", results=_STATE, number=number))
 
 
 def _filled(template: str, **values: str) -> str:

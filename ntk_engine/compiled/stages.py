@@ -35,7 +35,7 @@ class Stage:
 
 class _Layers(ctypes.Structure):
     _fields_ = [("a", Pointer), ("b", Pointer), *((f"{x}_{s}", Long) for s in "ab" for x in ("layer", "quantity"))]
-    _fields_ += [("parameters", Pointer), ("signs", Pointer), ("depth", Long)]
+    _fields_ += [("parameters", Pointer), ("count", Long), ("signs", Pointer), ("depth", Long), ("single", Long)]
 
 
 class _Series(ctypes.Structure):
@@ -46,18 +46,21 @@ class _Profile(ctypes.Structure):
     _fields_ = [("table", Pointer), ("octaves", Long)]
 
 
-def layers(text: str, a: Tensor, b: Tensor, parameters: Sequence[float], signs: Sequence[bool]) -> Stage | None:
+def layers(
+    text: str, a: Tensor, b: Tensor, parameters: Sequence[float], signs: Sequence[bool], *, single: bool = False
+) -> Stage | None:
     """Closed-form layers compiled from a source, or None if they are not there (yet).
 
     a, b: what the tile's rows bring (layers×width×n, rows adjacent); signs: for every layer, whether ρ may be negative
-    before it.
+    before it; single: in float32, wherever the source and the numbers allow it.
     """
     code = library.ready(text)
     if code is None:
         return None
     numbers, flags = (ctypes.c_double * len(parameters))(*parameters), (ctypes.c_ubyte * len(signs))(*signs)
     strides = a.stride(0), a.stride(1), b.stride(0), b.stride(1)
-    arguments = _Layers(*pointers(a, b), *strides, ctypes.addressof(numbers), ctypes.addressof(flags), len(signs))
+    given = ctypes.addressof(numbers), len(numbers), ctypes.addressof(flags), len(signs), single
+    arguments = _Layers(*pointers(a, b), *strides, *given)
     return stage(code, "layers", arguments, (a, b, numbers, flags))
 
 

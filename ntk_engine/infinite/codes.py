@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,8 +11,11 @@ from ntk_engine import compiled
 from ntk_engine.activations import kinked, table
 from ntk_engine.activations.base import ClosedForm, Evaluation, Formula
 from ntk_engine.activations.series import Series, Sums, combine
+from ntk_engine.architecture import depth
+from ntk_engine.architecture import layers as layers_of
 from ntk_engine.infinite import recursion, row_codes
 from ntk_engine.infinite.recursion import BIAS_ROWS, Pairs
+from ntk_engine.layers import Nonlinearity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,11 +23,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.activations.base import Activation, Dual
+    from ntk_engine.architecture import Architecture
     from ntk_engine.infinite.tiles import Tile
 
 
 # Fewer pairs take less time than what narrows a closed form to a range of roots.
 NARROWED = 2**21
+# Rectifiers after one another of which float32 adds less than 1e-5, errors of the inputs' angles among it, were all
+# roundings at their worst: the tests sum them up, and docs/mathematics.md says what they come to.
+SINGLE = 12
+
+
+@lru_cache(256)
+def single(arch: Architecture, dtype: torch.dtype) -> bool:
+    """Whether a network's closed forms may be evaluated in float32 for inputs of this dtype."""
+    if dtype != torch.float32 or depth(arch) > SINGLE + 1:
+        return False
+    some = tuple(layers_of(arch))
+    found = [layer.activation for layer in some if isinstance(layer, Nonlinearity)]
+    # Products of branches multiply what these have in common.
+    branched = any(layer.inner for layer in some)
+    return not branched and len(found) <= SINGLE and all(isinstance(each, Formula) and each.single for each in found)
 
 
 def dense(tile: Tile, a: Tensor, b: Tensor, *, signed: bool) -> bool:
@@ -41,7 +60,8 @@ def stack(dual: Dual, tile: Tile, a: Tensor, b: Tensor, signs: Sequence[bool]) -
     if not _may_be_compiled(tile, a):
         return False
     if isinstance(dual, Formula):
-        return _then(tile, [compiled.layers(_closed(dual, a.shape[1]), a, b, dual.parameters, signs)])
+        code = _closed(dual, a.shape[1])
+        return _then(tile, [compiled.layers(code, a, b, dual.parameters, signs, single=tile.single and dual.single)])
     if isinstance(dual, Series):
         degree = a.shape[1] - BIAS_ROWS - 2
         return _then(tile, [compiled.series(_series(), *layer, degree) for layer in zip(a, b, strict=True)])
@@ -96,18 +116,19 @@ def _sources(activation: Activation, *, narrow: bool) -> list[str]:
 def _closed(dual: Formula, width: int) -> str:
     # Without a formula of its own for ρ ≥ 0, nothing says that ρ is so after the activation too.
     own = dual.pair_nonnegative.__func__ is not Formula.pair_nonnegative.__func__  # type: ignore[attr-defined]
-    return _layers(dual.pair, dual.pair_nonnegative if own else None, len(dual.parameters), width)
+    return _layers(dual.pair, dual.pair_nonnegative if own else None, len(dual.parameters), width, single=dual.single)
 
 
 @cache
-def _layers(pair: Any, pair_nonnegative: Any, parameters: int, width: int) -> str:
+def _layers(pair: Any, pair_nonnegative: Any, parameters: int, width: int, *, single: bool) -> str:
     def formula(p: Any, a: Any, b: Any, rho: Any, gap: Any, tau: Any) -> Pairs:
         return recursion.layer(lambda *rows: pair(p, *rows), a, b, Pairs(rho, gap, tau))
 
     def nonnegative(p: Any, a: Any, b: Any, rho: Any, gap: Any, tau: Any) -> Pairs:
         return recursion.layer_nonnegative(lambda *rows: pair_nonnegative(p, *rows), a, b, Pairs(rho, gap, tau))
 
-    return compiled.layers_source(formula, nonnegative if pair_nonnegative else formula, parameters, width)
+    own = nonnegative if pair_nonnegative else formula
+    return compiled.layers_source(formula, own, parameters, width, single=single)
 
 
 @cache

@@ -78,6 +78,7 @@ def _fill(arch: Architecture, a: Rows, b: Rows, at: Block, work: Workspace, out:
         profile.carry(pairs)
         roots = outputs(arch, a)[at.rows], outputs(arch, b)[at.columns]
     else:
+        pairs.single = codes.single(arch, a.scaled.dtype)
         sides = Side(a, at.rows, 0), Side(b, at.columns, 1)
         run(arch, Way(pairs, *sides, a.inputs, "diagonal" if at.diagonal else "none"))
         roots = sides[0].root, sides[1].root
@@ -112,7 +113,7 @@ def prepare(arch: Architecture) -> None:
     """Wait until the code that the network's kernel needs is compiled, or cannot be; once a machine, not a process.
 
     Small kernels need not be prepared: until their code is compiled they are evaluated without, with the same digits
-    to 1e-13 and several times slower.
+    to 1e-13 (to 1e-5 in float32) and several times slower.
     """
     codes.prepare(activations(arch), DTYPES)
 

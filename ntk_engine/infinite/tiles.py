@@ -23,6 +23,8 @@ class Tile:
         self._pairs = pairs
         self._waiting = [] if begin is None else [begin]
         self._made = begin is None
+        self.single = False
+        """Whether layers may be taken in float32."""
 
     @property
     def pairs(self) -> Pairs:
