@@ -31,8 +31,8 @@ from tests.ntk_engine.activations.exact import EPS, Pair, pairs
 from tests.ntk_engine.activations.printed import both
 
 ROUNDINGS = 24.0
-"""Units of eps: sums of thousands of terms that do not cancel, then of 24 polynomials in ψ and as many in the roots, 16;
-and two factors σ or σ', each of which a processor's vector maths may give to 4 units.
+"""Units of eps: 16 of sums of thousands of terms that do not cancel, then of 24 polynomials in ψ and as many in
+the roots; and 8 of two factors σ or σ', each of which a processor's vector maths may give to 4.
 """
 MANY = 4096
 """Pairs for which a table pays."""
