@@ -16,6 +16,7 @@ from contracts.kinds import Asked
 from contracts.plan import ITEM_BYTES, References
 from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
+from contracts.spec_types import Seed
 from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, WIDE, Matrix, Tiling
 from ntk_engine.architecture import Architecture
 from ntk_engine.widths import fans
@@ -36,7 +37,7 @@ class Empirical(Asked):
     size_from: ClassVar[str] = "/method"
 
     type: Literal["empirical"]
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")] = 0
+    seed: Seed = 0
     width: Annotated[int, Field(ge=1, le=10**5, description="neurons of dense layers that name no number")] = 512
     n_outputs: Annotated[int, Field(ge=1, le=1000, description="k, neurons at the end")] = 1
     outputs: Annotated[

@@ -21,21 +21,16 @@ from contracts.plan import (
 )
 from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
-from contracts.spec_types import DatasetId, DType
+from contracts.spec_types import DatasetId, DType, by_name
 from contracts.tiling import Block, Matrix, Tiling
 from ntk_engine.architecture import Architecture, canonical, simplified
 
 Wanted = Literal["ntk", "nngp"]
 
 
-def _named(value: object) -> object:
-    """A method's name is the method as it is by default."""
-    return {"type": value} if isinstance(value, str) else value
-
-
 _Method = Annotated[Analytic | MonteCarlo | Empirical, Field(discriminator="type")]
 Method = Annotated[
-    _Method, BeforeValidator(_named, json_schema_input_type=Literal["analytic", "monte_carlo", "empirical"] | _Method)
+    _Method, BeforeValidator(by_name, json_schema_input_type=Literal["analytic", "monte_carlo", "empirical"] | _Method)
 ]
 
 

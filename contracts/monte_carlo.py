@@ -8,6 +8,7 @@ from pydantic import Field
 from contracts.drawn import COPIES, SECONDS_PER_CALLED_LAYER, SECONDS_PER_NEURON, SECONDS_PER_NUMBER, drawn
 from contracts.kinds import Asked
 from contracts.settings import Settings
+from contracts.spec_types import Seed
 from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, SMALLEST_TILE, WIDE, Matrix, Tiling
 
 # One core's, measured: a product and a sum in a pass; and an entry of a layer's two Gram matrices, in all that is done
@@ -46,7 +47,7 @@ class MonteCarlo(Asked):
     type: Literal["monte_carlo"]
     draws: Annotated[int, Field(ge=2, le=10**6, description="networks that are drawn")] = 1000
     width: Annotated[int, Field(ge=1, le=10**4, description="neurons of dense layers that name no number")] = 512
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")] = 0
+    seed: Seed = 0
 
     def entry_shape(self) -> tuple[int, ...]:
         """A number for each pair of inputs."""

@@ -5,7 +5,14 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
+
+def by_name(value: object) -> object:
+    """A name stands for what has it as its type, as that is by default."""
+    return {"type": value} if isinstance(value, str) else value
+
+
 DType = Literal["float64", "float32"]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")]
 DatasetId = Annotated[
     str,
     Field(

@@ -14,23 +14,12 @@ from contracts.plan import (
 )
 from contracts.problems import TOO_LARGE
 from contracts.settings import Settings
+from contracts.training_prices import WEIGHT_COPIES, most_in_a_part, network_bytes, records_bytes, step_seconds
 from contracts.training_sizes import FIELD_OF, Sizes
-from ntk_engine.architecture import Mlp
 
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
 
-# One core's: a product and a sum of a matrix product, a byte of weights that is moved, what is done to a neuron of a
-# row beside, and a layer's calls.
-SECONDS_PER_PRODUCT = 2 / 30e9
-SECONDS_PER_MOVED_BYTE = 1 / 8e9
-SECONDS_PER_NEURON = 10e-9
-SECONDS_PER_CALLED_LAYER = 60e-6
-# The same where the step is compiled, for so many inputs.
-SECONDS_PER_LOOPED_LAYER = 0.5e-6
-FEW_POINTS = 64
-# A step of a Taylor expansion, by its order, in steps of the network itself.
-PASSES_OF_EXPANSION = (1, 3, 8)
 # A part is short enough to watch a run by, and longer where checkpoints would be a fortieth of it.
 PART_SECONDS = 5.0
 CHECKPOINTS = 40
@@ -40,8 +29,8 @@ GROUP_SECONDS = 1.0
 PARAMETER_TILE = 2**18
 LARGEST_RECORD_BYTES = 2**26
 MOST_TILES = 200_000
-# Copies of weights and of neurons that a worker holds at its peak.
-WEIGHT_COPIES, NEURON_COPIES = 3, 5
+# Copies of one step's values of all networks, for their quantiles.
+STATISTICS_COPIES = 3
 STATISTICS = ("outputs", "kernel")
 
 
@@ -49,54 +38,40 @@ def plan(spec: "TrainingSpec", sizes: Sizes, limits: Settings) -> Plan:
     """Arrays, chains of parts, and cost; raises ProblemError for what no worker, or no array, holds."""
     item, count = ITEM_BYTES[spec.dtype], len(spec.seeds)
     _check_network(sizes, limits.memory_bytes // (WEIGHT_COPIES * item))
-    step = _step_seconds(spec, sizes, item)
+    step = step_seconds(spec, sizes, item)
     whole = step * max(spec.steps, 1)
-    network, held = _memory(spec, sizes, item)
+    network, held = network_bytes(spec, sizes, item)
     group = max(1, min(count, int(GROUP_SECONDS / whole) if whole else count, limits.memory_bytes // 2 // network))
     checkpoint = sizes.parameters * item * (2 if spec.momentum else 1) * SECONDS_PER_STORED_BYTE
     length = int(max(PART_SECONDS, CHECKPOINTS * group * checkpoint) / (group * step))
     length = max(1, min(length, spec.steps))
+    while length > 1 and group * records_bytes(sizes, length, item) > limits.memory_bytes // 4:
+        length //= 2
     arrays = tuple(_arrays(spec, sizes, length))
     _check_records(arrays, sizes)
     stored = sum(array.stored_bytes for array in arrays) * SECONDS_PER_STORED_BYTE
     rounds = ceil(spec.steps / length) or 1
     seconds = count * (whole + rounds * 2 * checkpoint) + stored
-    memory = held + group * network
+    memory = held + group * (network + records_bytes(sizes, length, item))
+    _check_statistics(spec, sizes, length, limits)
     check_limits(Plan(arrays, (), "steps", seconds, memory), limits, "/architecture")
     return Plan(arrays, tuple(_parts(spec, sizes, group, length)), "steps", seconds, memory)
 
 
-def _step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
-    """Of one step of one network, and its share of what is recorded."""
-    batch = min(spec.batch_size or sizes.points, sizes.points)
-    passes = 3 * PASSES_OF_EXPANSION[spec.expansion or 0]
-    products = passes * batch * sizes.parameters * SECONDS_PER_PRODUCT
-    moved = 3 * item * sizes.parameters * SECONDS_PER_MOVED_BYTE
-    called = SECONDS_PER_LOOPED_LAYER if _looped(spec, sizes) else SECONDS_PER_CALLED_LAYER
-    calls = sizes.layers * called + batch * sizes.neurons * SECONDS_PER_NEURON
-    looked_at = sizes.looked_at * (3 * sizes.parameters * SECONDS_PER_PRODUCT + sizes.neurons * SECONDS_PER_NEURON)
-    matrices = sum(
-        prod(sizes.recorded[name]) * len(sizes.steps[name]) * 2 * sizes.neurons * SECONDS_PER_PRODUCT
-        for name in ("kernel",)
-        if name in sizes.recorded
-    )
-    return max(products, moved) + calls + (looked_at + matrices) / max(spec.steps, 1)
-
-
-def _looped(spec: "TrainingSpec", sizes: Sizes) -> bool:
-    """Whether steps are made in one compiled loop, as chains of layers are for few inputs."""
-    whole = spec.batch_size is None or spec.batch_size >= sizes.points
-    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and sizes.points <= FEW_POINTS
-
-
-def _memory(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, int]:
-    """Bytes that each network takes, and those that any number takes."""
-    points = max([sizes.points, *(shape[0] for shape in sizes.recorded.values() if shape)])
-    copies = WEIGHT_COPIES + (1 if spec.momentum else 0) + (1 if "drift" in sizes.steps else 0)
-    copies += 0 if spec.expansion is None else 3 * spec.expansion
-    recorded = sum(2 * item * prod(shape) for shape in sizes.recorded.values())
-    network = item * (copies * sizes.parameters + NEURON_COPIES * points * sizes.neurons) + recorded
-    return network, 4 * 8 * points * max(sizes.outputs, 1)
+def _check_statistics(spec: "TrainingSpec", sizes: Sizes, length: int, limits: Settings) -> None:
+    """All networks' values at one step are looked at together."""
+    if spec.ensemble is None:
+        return
+    item, kinds = ITEM_BYTES[spec.dtype], 3 + len(spec.ensemble.quantiles)
+    for name in STATISTICS:
+        if name in sizes.recorded:
+            copies = STATISTICS_COPIES * len(spec.seeds) + kinds * most_in_a_part(sizes.steps[name], length)
+            held = copies * prod(sizes.recorded[name]) * item
+            if held > limits.memory_bytes:
+                figures = {"memory_bytes": held, "limits": {"memory_bytes": limits.memory_bytes}}
+                raise TOO_LARGE.error(
+                    f"Statistics of {name} over so many networks are too large.", "/ensemble", figures
+                )
 
 
 def _arrays(spec: "TrainingSpec", sizes: Sizes, length: int) -> list[ArrayPlan]:
@@ -163,7 +138,8 @@ def _parts(spec: "TrainingSpec", sizes: Sizes, group: int, length: int) -> list[
                 PartPlan({"networks": some, "steps": [start, end]}, (some[1] - some[0]) * max(end - start, 1), after)
             )
         if spec.ensemble is not None and any(_recorded(sizes, name, start, end, spec.steps) for name in STATISTICS):
-            parts.append(PartPlan({"statistics": [start, end]}, 1, tuple(now)))
+            # No step is made in it.
+            parts.append(PartPlan({"statistics": [start, end]}, 0, tuple(now)))
     return parts
 
 

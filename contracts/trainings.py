@@ -10,7 +10,7 @@ from contracts.plan import Plan, References
 from contracts.problems import INVALID_REQUEST
 from contracts.recording import Ensemble, Record
 from contracts.settings import Settings
-from contracts.spec_types import DatasetId, DType
+from contracts.spec_types import DatasetId, DType, Seed, by_name
 from contracts.training_plan import plan
 from contracts.training_sizes import Sizes
 from ntk_engine.architecture import Architecture, canonical, simplified
@@ -20,19 +20,7 @@ MOST_NETWORKS = 10_000
 MOST_STEPS = 10**8
 
 
-def _named(value: object) -> object:
-    """A cost's name is the cost as it is by default."""
-    return {"type": value} if isinstance(value, str) else value
-
-
-def _once(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) != len(seeds):
-        raise ValueError("each seed is a network of its own and must be there once")
-    return seeds
-
-
-Cost = Annotated[Annotated[AnyCost, Field(discriminator="type")], BeforeValidator(_named)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Cost = Annotated[Annotated[AnyCost, Field(discriminator="type")], BeforeValidator(by_name)]
 
 
 class TrainingSpec(Spec):
@@ -81,7 +69,9 @@ class TrainingSpec(Spec):
     @field_validator("seeds")
     @classmethod
     def _different(cls, seeds: list[int]) -> list[int]:
-        return _once(seeds)
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("each seed is a network of its own and must be there once")
+        return seeds
 
     def datasets(self) -> dict[str, str]:
         on = {f"/record/{name}/on": getattr(schedule, "on", None) for name, schedule in self.record.asked().items()}

@@ -4,14 +4,14 @@ The code depends on a family's formulas and not on any number of a network, so o
 that family, of every depth, in every process of this machine.
 """
 
-from ntk_engine.compiled.descents import NUMBERS, Descents, Link, Stretch
+from ntk_engine.compiled.descents import Descents, Link, Stretch
 from ntk_engine.compiled.kinks import kinks
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
 from ntk_engine.compiled.points import PointFormula, record_cost, record_pointwise
 from ntk_engine.compiled.row_recording import RowFormula, record_rows
 from ntk_engine.compiled.rows import rows
 from ntk_engine.compiled.source import kinks_source, layers_source, profile_source, series_source, table_source
-from ntk_engine.compiled.stages import Stage, layers, profile, series
+from ntk_engine.compiled.stages import NUMBERS, Stage, layers, profile, series
 from ntk_engine.compiled.tables import table
 from ntk_engine.compiled.tile import begin, finish, run, squares, tile_source
 

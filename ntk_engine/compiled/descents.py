@@ -13,7 +13,7 @@ import torch
 
 from ntk_engine.compiled import library
 from ntk_engine.compiled.source import descent_source
-from ntk_engine.compiled.stages import Long, Pointer, pointers
+from ntk_engine.compiled.stages import NUMBERS, Long, Pointer, pointers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
     from ntk_engine.compiled.points import PointFormula
 
-__all__ = ["NUMBERS", "Descents", "Link", "Made", "Stretch"]
-
-NUMBERS = {torch.float64: "double", torch.float32: "float"}
-"""C++'s words for dtypes."""
+__all__ = ["Descents", "Link", "Made", "Stretch"]
 
 Number = ctypes.c_double
 # Networks whose steps have fewer multiplications forward have a thread each: what the threads of one network wait for

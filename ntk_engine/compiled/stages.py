@@ -10,6 +10,8 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ntk_engine.compiled import library
 from ntk_engine.compiled.source import profile_source
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Long = ctypes.c_long
 Pointer = ctypes.c_void_p
+NUMBERS = {torch.float64: "double", torch.float32: "float"}
+"""C++'s words for dtypes."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 from ntk_engine.compiled import library
 from ntk_engine.compiled.source import passes_source
-from ntk_engine.compiled.stages import Long, Pointer, Stage, pointers, stage
+from ntk_engine.compiled.stages import NUMBERS, Long, Pointer, Stage, pointers, stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Outputs = Mapping[str, Tensor]
-
-_NUMBERS = {torch.float64: "double", torch.float32: "float"}
 
 
 class _Product(ctypes.Structure):
@@ -48,7 +46,7 @@ class _Ends(ctypes.Structure):
 
 def tile_source(dtype: torch.dtype) -> str:
     """The text to compile for what tiles of inputs of this dtype need."""
-    return passes_source(_NUMBERS[dtype])
+    return passes_source(NUMBERS[dtype])
 
 
 def begin(product: Tensor, inverse_a: Tensor, inverse_b: Tensor, *, diagonal: bool) -> tuple[Stage, float] | None:

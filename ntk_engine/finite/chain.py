@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Pointwise = Nonlinearity | Scale
 
-__all__ = ["Chain", "Derivative", "Passing", "augmented", "chain", "product"]
+__all__ = ["Chain", "Derivative", "Passing", "chain"]
 
 # Matrices of fewer rows are multiplied many at once, larger ones one after another (measured).
 _BATCHED = 300
@@ -68,7 +68,7 @@ class Chain:
         for layer in self._layers:
             if isinstance(layer, Dense):
                 entering = self._enter(dense, layer, z)
-                z, dense = product(entering, self._weights[dense].mT), dense + 1
+                z, dense = _product(entering, self._weights[dense].mT), dense + 1
             else:
                 self._kept.append(z)
                 z = _value(layer, z)
@@ -88,7 +88,7 @@ class Chain:
             dense -= 1
             given = Passing(dense, delta, self._entering[dense])
             if dense:
-                delta = product(delta, self._weights[dense][..., :-1])
+                delta = _product(delta, self._weights[dense][..., :-1])
                 gain = layer.gain(given.entering.shape[-1] - 1)
                 delta = delta if gain == 1.0 else delta.mul_(gain)
             yield given
@@ -116,20 +116,10 @@ def _pulled(layer: Pointwise, z: Tensor, delta: Tensor) -> Tensor:
     return delta * layer.factor
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
+def _product(a: Tensor, b: Tensor) -> Tensor:
     """a b for every network (S×p×q, S×q×r)."""
     if len(a) == 1:
         return torch.mm(a[0], b[0])[None]
     if min(b.shape[-2:]) <= _BATCHED:
         return torch.bmm(a, b)
     return torch.stack([torch.mm(one, other) for one, other in zip(a, b, strict=True)])
-
-
-def augmented(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """V = [W, b] of dtype (…×n_{ℓ+1}×(n_ℓ + 1)), its rows a whole number of 64 bytes apart."""
-    columns = weight.shape[-1] + 1
-    pitch = -(-columns * dtype.itemsize // 64) * 64 // dtype.itemsize
-    joined = torch.empty(*weight.shape[:-1], pitch, dtype=dtype, device=weight.device)[..., :columns]
-    joined[..., :-1] = weight
-    joined[..., -1] = bias
-    return joined

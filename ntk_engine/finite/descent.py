@@ -12,12 +12,12 @@ import torch
 
 from ntk_engine.architecture import layers
 from ntk_engine.compiled import Stretch
-from ntk_engine.finite.chain import Chain, Derivative, augmented, chain
+from ntk_engine.finite.chain import Chain, Derivative, chain
 from ntk_engine.finite.expanded import Expanded
 from ntk_engine.finite.graph import Graph
 from ntk_engine.finite.leaps import leaps
 from ntk_engine.finite.masks import Masks
-from ntk_engine.finite.parameters import parameters
+from ntk_engine.finite.parameters import augmented, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Parameters",
     "Weights",
+    "augmented",
     "draw",
     "empty",
     "flattened",
@@ -102,12 +103,22 @@ def empty(
     device: torch.device | str = "cpu",
 ) -> list[Tensor]:
     """Room for `weights`; rows are a whole number of 64 bytes apart, which products with few inputs gain from."""
-    found = []
-    for fan in fans(arch, n_inputs, n_outputs, width):
-        pitch = -(-(fan.inputs + 1) * dtype.itemsize // 64) * 64 // dtype.itemsize
-        room = torch.zeros(count, fan.outputs, pitch, dtype=dtype, device=device)
-        found.append(room[..., : fan.inputs + 1])
-    return found
+    return [
+        _room((count, fan.outputs), fan.inputs + 1, dtype, device) for fan in fans(arch, n_inputs, n_outputs, width)
+    ]
+
+
+def _room(front: Sequence[int], columns: int, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+    pitch = -(-columns * dtype.itemsize // 64) * 64 // dtype.itemsize
+    return torch.zeros(*front, pitch, dtype=dtype, device=device)[..., :columns]
+
+
+def augmented(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    """V = [W, b] of dtype (…×n_{ℓ+1}×(n_ℓ + 1)), a copy with rows as `empty` has them."""
+    room = _room(weight.shape[:-1], weight.shape[-1] + 1, dtype, weight.device)
+    room[..., :-1] = weight
+    room[..., -1] = bias
+    return room
 
 
 def parameters(joined: Sequence[Tensor]) -> Parameters:

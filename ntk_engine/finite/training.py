@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.finite.chain import augmented
 from ntk_engine.finite.descent import Descent, Rule, lost, low
-from ntk_engine.finite.parameters import parameters
+from ntk_engine.finite.parameters import augmented, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

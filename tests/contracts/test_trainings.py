@@ -159,6 +159,7 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         ({"record": {"outputs": {"at": [1001]}}}, "/record/outputs/at"),
         ({"record": {"outputs": {"every": 1}}, "seeds": list(range(500))}, "/record/outputs"),
         ({"record": {"kernel": {"every": 500}}, "points": 3000}, "/record/kernel"),
+        ({"record": {"kernel": {"every": 500}}, "points": 1000, "seeds": list(range(60)), "ensemble": {}}, "/ensemble"),
         ({"record": {"projections": {"every": 1, "components": JOB}}, "points": 5000}, None),
     ],
 )
@@ -186,3 +187,19 @@ def test_a_small_worker_takes_no_large_network() -> None:
         plan(limits=Settings(memory_bytes=64 * MIB), architecture={"type": "mlp", "depth": 4, "width": 1100})
     assert refused.value.problem.figures is not None
     plan(limits=Settings(memory_bytes=1024 * MIB), architecture={"type": "mlp", "depth": 4, "width": 2000})
+
+
+def test_a_part_records_no_more_than_a_worker_holds() -> None:
+    """A kernel of 8 MB at every step, which are made in no time: parts are as short as a quarter of the memory asks."""
+    record = {"kernel": {"every": 1, "on": None}}
+    found = plan(points=1000, steps=100, record=record, architecture={"type": "mlp", "depth": 2, "width": 2})
+    for part in found.parts:
+        start, end = part.spec["steps"]
+        assert (end - start + 1) * 16 * 10**6 <= Settings().memory_bytes // 4
+    assert found.memory_bytes <= Settings().memory_bytes
+    assert found.work == 100
+
+
+def test_statistics_are_no_steps() -> None:
+    found = plan(steps=50, seeds=[1, 2], record={"outputs": {"every": 10}}, ensemble={})
+    assert found.work == 100

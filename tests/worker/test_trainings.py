@@ -10,7 +10,7 @@ import psutil
 import pytest
 import torch
 
-from contracts import training_plan
+from contracts import training_plan, training_prices
 from contracts.jobs import State
 from contracts.settings import Settings
 from contracts.trainings import TrainingSpec
@@ -61,7 +61,7 @@ def dataset(database: Database, y: np.ndarray = Y, identity: str = "1" * 32) -> 
 def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few steps, of one network each."""
     monkeypatch.setattr(training_plan, "PART_SECONDS", 2e-3)
-    monkeypatch.setattr(training_plan, "FEW_POINTS", 0)
+    monkeypatch.setattr(training_prices, "FEW_POINTS", 0)
     monkeypatch.setattr(training_plan, "CHECKPOINTS", 0)
     monkeypatch.setattr(training_plan, "GROUP_SECONDS", 0.0)
 

@@ -12,8 +12,8 @@ from ntk_engine.activations import ACTIVATIONS
 from ntk_engine.architecture import Architecture, mlp, parse
 from ntk_engine.costs import AnyCost, CrossEntropy, Direction, Huber, LeastSquares, Logistic
 from ntk_engine.finite import Descent, Ending, Rule, Run, follow, init
-from ntk_engine.finite.chain import augmented
 from ntk_engine.finite.leaps import leaps
+from ntk_engine.finite.parameters import augmented
 from ntk_engine.finite.recording import Recording, outputs
 from tests.ntk_engine.finite.cases import NETWORKS
 
