@@ -10,11 +10,12 @@ from torch import Tensor
 from ntk_engine.activations import expectations, parse
 from ntk_engine.activations.kinked import Kinked
 from ntk_engine.activations.numeric import Numeric
-from ntk_engine.infinite import codes, recursion, roots
+from ntk_engine.infinite import codes, roots
 from ntk_engine.infinite.recursion import Pairs
-from ntk_engine.infinite.tiles import Tile
 from tests.ntk_engine.activations.exact import EPS, Pair
 from tests.ntk_engine.activations.hinges import CLIP, HAT, UNEVEN, right
+from tests.ntk_engine.infinite import both_ways
+from tests.ntk_engine.infinite.both_ways import by_stage, by_tensors
 
 # Of either part, with σ(0) = 0: rows of small norm are linear.
 RAMP = parse({"type": "expression", "expression": "clip(z, -0.3, 0.7)"})
@@ -61,23 +62,7 @@ def some_roots(ends: tuple[float, float]) -> Tensor:
 
 
 def pairs() -> Pairs:
-    """Of both signs, at angles from 1e-10 to π/2; equal and opposite ones on the diagonal."""
-    generator = torch.Generator().manual_seed(4)
-    share = torch.rand(ROWS, COLUMNS, dtype=torch.float64, generator=generator)
-    gap = torch.where(share < 0.5, 10.0 ** (-40.0 * share), share)
-    sign = torch.where(torch.rand(ROWS, COLUMNS, generator=generator) < 0.5, -1.0, 1.0).double()
-    gap.diagonal().zero_()
-    sign.diagonal().copy_(torch.where(torch.arange(ROWS) % 2 == 0, 1.0, -1.0))
-    return Pairs(sign * (1.0 - gap), gap, torch.rand(ROWS, COLUMNS, dtype=torch.float64, generator=generator))
-
-
-def by_stage(of: Kinked, a: Tensor, b: Tensor, before: Pairs) -> Pairs | None:
-    tile = Tile(Pairs(*map(torch.clone, before)))
-    return tile.pairs if codes.stack(of, tile, a, b, [True]) else None
-
-
-def by_tensors(of: Kinked, a: Tensor, b: Tensor, before: Pairs) -> Pairs:
-    return recursion.layer(of.correlate, a[0, :, :, None].unbind(), b[0, :, None, :].unbind(), before)
+    return both_ways.pairs(ROWS, COLUMNS, near=0.5, least=40.0)
 
 
 @pytest.mark.parametrize(

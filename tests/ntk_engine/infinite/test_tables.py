@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ntk_engine.activations import expectations, parse
 from ntk_engine.activations.table import Table
-from ntk_engine.infinite import codes, recursion, roots
+from ntk_engine.infinite import codes, roots
 from ntk_engine.infinite.recursion import Pairs
-from ntk_engine.infinite.tiles import Tile
+from tests.ntk_engine.infinite import both_ways
+from tests.ntk_engine.infinite.both_ways import by_stage, by_tensors
 
 NAMES = ("tanh", "elu", "selu", "arctan", "softsign")
 # Of √q: all in one interval of τ, rows of one norm, and several intervals, in the first of which are zero rows.
@@ -47,23 +48,7 @@ def rows(dual: Table, ends: tuple[float, float]) -> tuple[Tensor, Tensor]:
 
 
 def pairs() -> Pairs:
-    """Of both signs, at angles from 0 to π/2, most of them large; equal and opposite ones on the diagonal."""
-    generator = torch.Generator().manual_seed(4)
-    exponents = torch.rand(ROWS, COLUMNS, dtype=torch.float64, generator=generator)
-    gap = torch.where(exponents < 0.3, 10.0 ** (-60.0 * exponents), exponents)
-    sign = torch.where(torch.rand(ROWS, COLUMNS, generator=generator) < 0.5, -1.0, 1.0).double()
-    gap.diagonal().zero_()
-    sign.diagonal().copy_(torch.where(torch.arange(ROWS) % 2 == 0, 1.0, -1.0))
-    return Pairs(sign * (1.0 - gap), gap, torch.rand(ROWS, COLUMNS, dtype=torch.float64, generator=generator))
-
-
-def by_stage(dual: Table, a: Tensor, b: Tensor, before: Pairs) -> Pairs | None:
-    tile = Tile(Pairs(*map(torch.clone, before)))
-    return tile.pairs if codes.stack(dual, tile, a, b, [True]) else None
-
-
-def by_tensors(dual: Table, a: Tensor, b: Tensor, before: Pairs) -> Pairs:
-    return recursion.layer(dual.correlate, a[0, :, :, None].unbind(), b[0, :, None, :].unbind(), before)
+    return both_ways.pairs(ROWS, COLUMNS, near=0.3, least=60.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
