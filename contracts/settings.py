@@ -35,7 +35,8 @@ class Settings(BaseSettings):
         description="name of the bell's queue and prefix of its keys, for several systems on one Redis",
     )
     threads: PositiveInt | None = Field(
-        None, description="threads for a job of one part, which has no other to share the cores with; unset: all cores"
+        None,
+        description="threads for a part that runs alone, with no other of its job to share the cores with; unset: all cores",
     )
     memory_bytes: PositiveInt = Field(
         GIB,

@@ -134,9 +134,8 @@ def _parts(spec: "TrainingSpec", sizes: Sizes, group: int, length: int) -> list[
             now.append(len(parts))
             after = (last[first],) if first in last else ()
             last[first] = len(parts)
-            parts.append(
-                PartPlan({"networks": some, "steps": [start, end]}, (some[1] - some[0]) * max(end - start, 1), after)
-            )
+            asked = {"networks": some, "steps": [start, end], "alone": len(groups) == 1}
+            parts.append(PartPlan(asked, (some[1] - some[0]) * max(end - start, 1), after))
         if spec.ensemble is not None and any(_recorded(sizes, name, start, end, spec.steps) for name in STATISTICS):
             # No step is made in it.
             parts.append(PartPlan({"statistics": [start, end]}, 0, tuple(now)))

@@ -44,8 +44,7 @@ def serve(context: Context) -> bool:
 
 def run_part(claim: Claim, context: Context) -> None:
     """Compute and commit one part; whatever happens, the part is committed, given back, or left to its lease."""
-    # The parts of a job run side by side, a core each; a job of one part has the cores to itself.
-    torch.set_num_threads(1 if claim.parts_total > 1 else context.settings.threads or os.cpu_count() or 1)
+    torch.set_num_threads(context.settings.threads or os.cpu_count() or 1 if claim.alone else 1)
     bound = log.bind(job=str(claim.lease.job), part=claim.lease.index, attempt=claim.lease.attempt)
     started = time.perf_counter()
     with Heartbeat(context.database, claim.lease, context.settings.lease_seconds, show_progress) as heartbeat:

@@ -43,6 +43,11 @@ class Claim:
     part_spec: dict[str, Any]
     parts_total: int
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other part of the job runs beside it, so that it has the cores to itself: one a core otherwise."""
+        return self.parts_total == 1 or bool(self.part_spec.get("alone"))
+
 
 class LeaseLostError(Exception):
     """The part is no longer this worker's: its transaction must not commit."""

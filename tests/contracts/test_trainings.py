@@ -200,6 +200,13 @@ def test_a_part_records_no_more_than_a_worker_holds() -> None:
     assert found.work == 100
 
 
+@pytest.mark.parametrize(("seeds", "alone"), [([1], True), (list(range(40)), False)])
+def test_the_parts_of_one_chain_run_alone(seeds: list[int], alone: bool) -> None:
+    found = plan(steps=20_000, seeds=seeds, points=500)
+    assert len(found.parts) > 1
+    assert {part.spec["alone"] for part in found.parts} == {alone}
+
+
 def test_statistics_are_no_steps() -> None:
     found = plan(steps=50, seeds=[1, 2], record={"outputs": {"every": 10}}, ensemble={})
     assert found.work == 100
