@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     threads: PositiveInt | None = Field(
         None,
-        description="threads for a part that runs alone, with no other of its job to share the cores with; unset: all cores",
+        description="threads for a part that runs alone, no other of its job beside it; unset: all cores",
     )
     memory_bytes: PositiveInt = Field(
         GIB,
