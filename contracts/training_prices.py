@@ -17,9 +17,9 @@ SECONDS_PER_PRODUCT = 2 / 30e9
 SECONDS_PER_MOVED_BYTE = 1 / 8e9
 SECONDS_PER_NEURON = 10e-9
 SECONDS_PER_CALLED_LAYER = 60e-6
-# The same where the step is compiled, for so many inputs.
+# The same where the step is compiled: for so many inputs, or networks of no more parameters.
 SECONDS_PER_LOOPED_LAYER = 0.5e-6
-FEW_POINTS = 64
+FEW_POINTS, FEW_PARAMETERS = 64, 2**19
 # A step of a Taylor expansion, by its order, in steps of the network itself.
 PASSES_OF_EXPANSION = (1, 3, 8)
 # Copies of weights and of neurons that a worker holds at its peak.
@@ -43,7 +43,8 @@ def step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
 def _looped(spec: "TrainingSpec", sizes: Sizes) -> bool:
     """Whether steps are made in one compiled loop, as chains of layers are for few inputs."""
     whole = spec.batch_size is None or spec.batch_size >= sizes.points
-    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and sizes.points <= FEW_POINTS
+    small = sizes.points <= FEW_POINTS or sizes.parameters <= FEW_PARAMETERS
+    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and small
 
 
 def network_bytes(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, int]:

@@ -35,9 +35,12 @@ struct Descent {
     Cost cost;
     const double *constants;
     double *room;  // 2 outputs and what the cost asks for
+    Real* strips;  // where inputs are many, room for each thread's: see many.cpp
+    long strip;  // numbers of one
     double rate, momentum, decay;
     double limit, tolerance;
     long steps;
+    long begun;  // whether all neurons are those of these weights already
     Real* costs;  // steps + 1
     long made;
     long ended, waiting, turn;  // of the threads of one network
@@ -103,11 +106,32 @@ inline void products(const Layer& layer, const Real* entering, long inputs, long
         __builtin_memcpy(z + s * LANES, out + s * TALL, TALL * sizeof(Real));
 }
 
-// Blocks first ... last of the neurons after a layer.
-inline void forward(const Layer& layer, const Real* entering, long inputs, long first, long last) {
-    for (long row = first * LANES; row < last * LANES && row < layer.rows; row += TALL)
-        for (long s = 0; s < inputs; s += WIDE)
-            products(layer, entering, inputs, row, s, layer.after + (row / LANES * inputs + s) * LANES + row % LANES);
+struct Rule {
+    Real keep, rate, momentum, decay;
+};
+
+// A vector v of weights at w (of velocities at u), moved against its derivative.
+template <bool MOMENTUM>
+inline void move(const Rule& rule, Real* w, Real* u, Vector v, Vector change) {
+    if (MOMENTUM) {
+        change += rule.momentum * load(u) + rule.decay * v;
+        store(u, change);
+        store(w, v - rule.rate * change);
+    } else {
+        store(w, rule.keep * v - rule.rate * change);
+    }
+}
+
+@MANY@
+
+// Blocks first ... last of the neurons after a layer; strip: room, where inputs are many.
+inline void forward(const Layer& layer, const Real* entering, long inputs, long first, long last, Real* strip) {
+    if (strip)
+        forward_many(layer, entering, inputs, first, last, strip);
+    else
+        for (long row = first * LANES; row < last * LANES && row < layer.rows; row += TALL)
+            for (long s = 0; s < inputs; s += WIDE)
+                products(layer, entering, inputs, row, s, layer.after + (row / LANES * inputs + s) * LANES + row % LANES);
     const long at = first * inputs * LANES, count = (last - first) * inputs * LANES;
     layer.pointwise(layer.constants, layer.gain, layer.after + at, layer.leaving + at, layer.slope + at, count);
     if (last == blocks(layer.rows)) {
@@ -117,10 +141,6 @@ inline void forward(const Layer& layer, const Real* entering, long inputs, long 
                 end[s * LANES + i] = i == layer.rows % LANES ? static_cast<Real>(layer.shift) : Real(0);
     }
 }
-
-struct Rule {
-    Real keep, rate, momentum, decay;
-};
 
 // R rows of the weights, from `first`, in blocks c0 ... c1 of columns: they give their part of delta before the layer, to
 // `before`, and are changed by delta and A.
@@ -149,14 +169,8 @@ inline void rows(const Layer& layer, const Rule& rule, const Real* delta, const 
         }
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
-            if (MOMENTUM) {
-                Real* at = u + r * layer.pitch + c * LANES;
-                change[r] += rule.momentum * load(at) + rule.decay * v[r];
-                store(at, change[r]);
-                store(w + r * layer.pitch + c * LANES, v[r] - rule.rate * change[r]);
-            } else {
-                store(w + r * layer.pitch + c * LANES, rule.keep * v[r] - rule.rate * change[r]);
-            }
+            const long at = r * layer.pitch + c * LANES;
+            move<MOMENTUM>(rule, w + at, MOMENTUM ? u + at : nullptr, v[r], change[r]);
         }
     }
 }
@@ -165,7 +179,8 @@ constexpr int HIGH = 8;
 constexpr long NEAR = 1L << 18;  // bytes of neurons that stay near while rows go by
 
 template <bool PULL, bool MOMENTUM>
-void backward(const Layer& layer, const Rule& rule, const Real* entering, Real* before, long inputs, long c0, long c1) {
+void backward(const Layer& layer, const Rule& rule, const Real* entering, Real* before, long inputs, long c0, long c1, Real* strip) {
+    if (strip) return backward_many<PULL, MOMENTUM>(layer, rule, entering, before, inputs, c0, c1, strip);
     const long most = NEAR / (2 * inputs * 64), width = most > 1 ? most : 1;
     for (long c = c0; c < c1; c += width) {
         const long end = c + width < c1 ? c + width : c1;
@@ -209,16 +224,16 @@ inline long share(long count, long rank, long threads) { return count * rank / t
 
 // What a thread does of a step backward. Columns are shared out: no sum depends on how many threads there are.
 template <bool MOMENTUM>
-inline void change(Descent& of, const Rule& rule, long rank, long threads) {
+inline void change(Descent& of, const Rule& rule, long rank, long threads, Real* strip) {
     for (long l = of.depth - 1; l > 0; --l) {
         const Layer &layer = of.layers[l], &prior = of.layers[l - 1];
         const long count = blocks(layer.columns), c0 = share(count, rank, threads), c1 = share(count, rank + 1, threads);
-        backward<true, MOMENTUM>(layer, rule, prior.leaving, prior.after, of.inputs, c0, c1);
+        backward<true, MOMENTUM>(layer, rule, prior.leaving, prior.after, of.inputs, c0, c1, strip);
         for (long i = c0 * of.inputs * LANES; i < c1 * of.inputs * LANES; ++i) prior.after[i] *= prior.slope[i];
         meet(of, threads);
     }
     const long count = blocks(of.layers->columns);
-    backward<false, MOMENTUM>(*of.layers, rule, of.entering, nullptr, of.inputs, share(count, rank, threads), share(count, rank + 1, threads));
+    backward<false, MOMENTUM>(*of.layers, rule, of.entering, nullptr, of.inputs, share(count, rank, threads), share(count, rank + 1, threads), strip);
     meet(of, threads);
 }
 
@@ -236,6 +251,7 @@ extern "C" void descend(Descent* one, long rank, long threads) {
     Descent& of = *one;
     const Rule rule = {static_cast<Real>(1.0 - of.rate * of.decay), static_cast<Real>(of.rate), static_cast<Real>(of.momentum),
                        static_cast<Real>(of.decay)};
+    Real* strip = of.strips ? of.strips + rank * of.strip : nullptr;
     for (long l = rank; l < of.depth; l += threads) {
         clear(of.layers[l], of.layers[l].weights);
         clear(of.layers[l], of.layers[l].velocity);
@@ -243,10 +259,10 @@ extern "C" void descend(Descent* one, long rank, long threads) {
     meet(of, threads);
     for (long step = 0;; ++step) {
         const Real* entering = of.entering;
-        for (long l = 0; l < of.depth; ++l) {
+        for (long l = step == 0 && of.begun ? of.depth : 0; l < of.depth; ++l) {
             const Layer& layer = of.layers[l];
             const long count = blocks(layer.rows);
-            forward(layer, entering, of.inputs, share(count, rank, threads), share(count, rank + 1, threads));
+            forward(layer, entering, of.inputs, share(count, rank, threads), share(count, rank + 1, threads), strip);
             entering = layer.leaving;
             meet(of, threads);
         }
@@ -259,8 +275,8 @@ extern "C" void descend(Descent* one, long rank, long threads) {
         meet(of, threads);
         if (of.ended) return;
         if (of.momentum != 0.0)
-            change<true>(of, rule, rank, threads);
+            change<true>(of, rule, rank, threads, strip);
         else
-            change<false>(of, rule, rank, threads);
+            change<false>(of, rule, rank, threads, strip);
     }
 }

@@ -28,6 +28,8 @@ Number = ctypes.c_double
 # Networks whose steps have fewer multiplications forward have a thread each: what the threads of one network wait for
 # one another would take longer than its rows.
 _LARGE = 2**22
+# With so many inputs (measured) products are those of many.cpp, which take strips of so many vectors a row.
+_MANY, _STRIP = 32, 12
 
 
 class _Layer(ctypes.Structure):
@@ -40,8 +42,10 @@ class _Descent(ctypes.Structure):
     _fields_ = [("layers", Pointer), ("depth", Long), ("inputs", Long), ("entering", Pointer)]
     _fields_ += [("targets", Pointer), ("shift", Pointer)]
     _fields_ += [("cost", Pointer), ("constants", Pointer), ("room", Pointer)]
+    _fields_ += [("strips", Pointer), ("strip", Long)]
     _fields_ += [(name, Number) for name in ("rate", "momentum", "decay", "limit", "tolerance")]
-    _fields_ += [("steps", Long), ("costs", Pointer), *((name, Long) for name in ("made", "ended", "waiting", "turn"))]
+    _fields_ += [("steps", Long), ("begun", Long), ("costs", Pointer)]
+    _fields_ += [(name, Long) for name in ("made", "ended", "waiting", "turn")]
 
 
 class Link(NamedTuple):
@@ -87,6 +91,15 @@ class _Task:
     holds: tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class _Network:
+    """One network's layers with room for their neurons, and for strips of each thread; `holds` as above."""
+
+    layers: ctypes.Array[_Layer]
+    strips: Tensor
+    holds: tuple[object, ...]
+
+
 class Descents:
     """Networks of one shape that follow a cost on the same inputs, compiled; on the CPU."""
 
@@ -107,24 +120,29 @@ class Descents:
         padded = entering.new_zeros(self._inputs, self._padded(entering.shape[1]))
         padded[:, : entering.shape[1]] = entering
         self._entering = padded.view(self._inputs, -1, self._lanes).transpose(0, 1).contiguous()
+        self._seen: tuple[int, ...] = ()
+        self._networks: list[_Network] = []
 
     def run(
         self, weights: Sequence[Tensor], velocity: Sequence[Tensor], limits: Sequence[float], stretch: Stretch
     ) -> list[Made]:
         """Steps of S networks, each until its cost is above its limit, no number, or low enough.
 
-        weights, velocity: S×n_{ℓ+1}×(n_ℓ + 1) each, `apart`, changed in place.
+        weights, velocity: S×n_{ℓ+1}×(n_ℓ + 1) each, `apart`, changed in place, and by nobody else between two runs.
         """
+        places = pointers(*weights, *velocity)
+        begun, self._seen = places == self._seen, ()
+        if not begun:
+            count = len(limits)
+            self._networks = [self._network([w[i] for w in weights], [u[i] for u in velocity]) for i in range(count)]
         stretch = stretch._replace(
             y=stretch.y.to(torch.float64).contiguous(),
             shift=None if stretch.shift is None else stretch.shift.to(torch.float64).contiguous(),
             tolerance=None if stretch.tolerance is None else _rounded(stretch.tolerance, self._dtype),
         )
-        tasks = [
-            self._task(i, [w[i] for w in weights], [u[i] for u in velocity], limit, stretch)
-            for i, limit in enumerate(limits)
-        ]
+        tasks = [self._task(i, limit, stretch, begun=begun) for i, limit in enumerate(limits)]
         self._all(tasks, sum(w[0].numel() for w in weights) * self._inputs)
+        self._seen = places
         return [Made(task.arguments.made, task.costs[: task.arguments.made + 1]) for task in tasks]
 
     def apart(self, weights: Tensor) -> bool:
@@ -142,35 +160,33 @@ class Descents:
     def _padded(self, columns: int) -> int:
         return -(-columns // self._lanes) * self._lanes
 
-    def _task(
-        self, number: int, weights: Sequence[Tensor], velocity: Sequence[Tensor], limit: float, stretch: Stretch
-    ) -> _Task:
-        layers, neurons = self._layers(weights, velocity)
+    def _task(self, number: int, limit: float, stretch: Stretch, *, begun: bool) -> _Task:
+        network = self._networks[number]
         costs = torch.empty(stretch.steps + 1, dtype=self._dtype)
         room = torch.empty((2 + self._cost.arrays) * stretch.y.shape[1], dtype=torch.float64)
         arguments = _Descent(
-            ctypes.addressof(layers),
-            len(layers),
+            ctypes.addressof(network.layers),
+            len(network.layers),
             self._inputs,
             *pointers(self._entering, stretch.y),
             None if stretch.shift is None else stretch.shift[number].data_ptr(),
             self._outer,
             ctypes.addressof(self._constants[0]),
             room.data_ptr(),
+            network.strips.data_ptr() if len(network.strips) else None,
+            network.strips.shape[1],
             stretch.learning_rate,
             stretch.momentum,
             stretch.weight_decay,
             limit,
             -inf if stretch.tolerance is None else stretch.tolerance,
             stretch.steps,
+            begun,
             costs.data_ptr(),
         )
-        return _Task(arguments, costs, (weights, velocity, stretch, layers, neurons, room))
+        return _Task(arguments, costs, (stretch, room))
 
-    def _layers(
-        self, weights: Sequence[Tensor], velocity: Sequence[Tensor]
-    ) -> tuple[ctypes.Array[_Layer], list[Tensor]]:
-        """Of one network, and room for its neurons."""
+    def _network(self, weights: Sequence[Tensor], velocity: Sequence[Tensor]) -> _Network:
         layers, neurons = (_Layer * len(weights))(), []
         for number, (w, link) in enumerate(zip(weights, self._links, strict=True)):
             neurons.append(torch.empty(3, self._inputs * self._padded(len(w) + 1), dtype=self._dtype))
@@ -179,7 +195,10 @@ class Descents:
             code = self._pointwise[number], ctypes.addressof(self._constants[number + 1])
             some = pointers(*neurons[-1])
             layers[number] = _Layer(w.data_ptr(), moving, *shape, *code, link.gain, link.shift, *some)
-        return layers, neurons
+        longest = max(self._inputs, *(max(w.shape) for w in weights))
+        threads = torch.get_num_threads() if self._inputs >= _MANY else 0
+        strips = torch.empty(threads, self._padded(longest) * _STRIP * self._lanes, dtype=self._dtype)
+        return _Network(layers, strips, (weights, velocity, neurons))
 
     def _all(self, tasks: Sequence[_Task], size: int) -> None:
         """Networks side by side, or rows of one network, whichever keeps threads busy; size: of one network's step."""

@@ -1,7 +1,7 @@
 """Which descents are compiled, and what the compiled loop is told of them: see compiled/descent.cpp.
 
 Where few inputs meet the weights, a step is as fast as memory: the loop reads each weight twice and writes it once.
-With many inputs it is a matter of matrix products, which the BLAS does better.
+With many inputs it is a matter of matrix products, and what is around them costs the less the larger these are.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["leaps"]
 
-# With more inputs the BLAS is faster (measured); with small matrices, later.
-_FEW, _MANY = 64, 1024
-_SMALL = 2**14
+# With more inputs, and matrices of more entries, the BLAS is faster (measured).
+_FEW, _SMALL = 64, 2**19
 
 
 def leaps(
@@ -33,8 +32,9 @@ def leaps(
 
     None too for activations and costs that are not written in what can be recorded, and without a compiler.
     """
-    few = _MANY if max(w[0].numel() for w in weights) <= _SMALL else _FEW
-    if len(x) > few or x.device.type != "cpu" or x.dtype not in compiled.NUMBERS:
+    if len(x) > _FEW and max(w[0].numel() for w in weights) > _SMALL:
+        return None
+    if x.device.type != "cpu" or x.dtype not in compiled.NUMBERS:
         return None
     dense = [place for place, layer in enumerate(some) if isinstance(layer, Dense)]
     number = compiled.NUMBERS[x.dtype]
