@@ -3,17 +3,17 @@
 Loads without torch, for whoever only counts parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 from typing import NamedTuple
 
 from ntk_engine.architecture import Mlp, Network, layers
-from ntk_engine.fields import ArchitectureError
+from ntk_engine.fields import ArchitectureError, Faults
 from ntk_engine.layers import Dense, Layer, Parallel
 
-__all__ = ["Fan", "fans"]
+__all__ = ["Fan", "fans", "fitted", "names"]
 
 
 class Fan(NamedTuple):
@@ -42,16 +42,37 @@ def fans(arch: Mlp | Network, n_inputs: int, n_outputs: int | None = None, width
         found.equate(end, _Size(Fraction(n_outputs)))
     elif isinstance(some[-1], Dense) and found.plain(end).unknown is not None:
         found.equate(end, _Size(Fraction(1)))
-    units = found.units(width)
+    return found.fans(width)
 
-    def count(size: "_Size") -> int:
-        plain = found.plain(size)
-        number = plain.factor * (1 if plain.unknown is None else units[plain.unknown])
-        if number.denominator != 1:
-            raise _refusal(f"a layer would have {number} neurons, by the widths and weights of its branches")
-        return int(number)
 
-    return tuple(Fan(layer, count(before), count(after)) for layer, before, after in found.dense)
+def fitted(arch: Mlp | Network, n_inputs: int, sizes: Sequence[int]) -> tuple[Fan, ...]:
+    """The same layers, where numbers of neurons are known: one a dense layer, in the order of `fans`.
+
+    Raises ArchitectureError where the network has other numbers; a fault's field is the place of the dense layer.
+    """
+    found = _Widths()
+    found.after(tuple(layers(arch)), _Size(Fraction(n_inputs)))
+    faults = Faults()
+    for number, ((_, _, made), size) in enumerate(zip(found.dense, sizes, strict=True)):
+        try:
+            found.equate(made, _Size(Fraction(size)))
+        except ArchitectureError:
+            faults.at(number).add(f"{found.plain(made).factor} neurons, not {size}")
+    faults.settle()
+    return found.fans(None)
+
+
+def names(arch: Mlp | Network) -> Iterator[str]:
+    """Of the same layers, their places in the one form: `layers.0`, or in a branch `layers.2.branches.1.0`."""
+    return _names(layers(arch), "layers")
+
+
+def _names(some: Iterable[Layer], place: str) -> Iterator[str]:
+    for number, layer in enumerate(some):
+        if isinstance(layer, Dense):
+            yield f"{place}.{number}"
+        for branch, inside in enumerate(layer.inner):
+            yield from _names(inside, f"{place}.{number}.branches.{branch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +130,19 @@ class _Widths:
             self.known[other.unknown] = _Size(one.factor / other.factor, one.unknown)
         elif one.factor != other.factor:
             raise _refusal("the widths of branches, and of the network's ends, contradict one another")
+
+    def fans(self, width: int | None) -> tuple[Fan, ...]:
+        """The layers with their numbers of neurons; `width` is that of layers of which nothing is known."""
+        units = self.units(width)
+
+        def count(size: _Size) -> int:
+            plain = self.plain(size)
+            number = plain.factor * (1 if plain.unknown is None else units[plain.unknown])
+            if number.denominator != 1:
+                raise _refusal(f"a layer would have {number} neurons, by the widths and weights of its branches")
+            return int(number)
+
+        return tuple(Fan(layer, count(before), count(after)) for layer, before, after in self.dense)
 
     def units(self, width: int | None) -> dict[int, int | Fraction]:
         """What the unknowns are that remain: the widest layer that depends on one is as wide as `width` allows."""
