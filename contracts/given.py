@@ -33,16 +33,24 @@ class Trained(Asked):
         """`place`, given the training's spec."""
         if spec.architecture != architecture:
             raise INVALID_REQUEST.error("The training is one of another architecture.", "/architecture")
-        if self.seed not in spec.seeds:
-            raise INVALID_REQUEST.error(f"The training has no network of seed {self.seed}.", f"{pointer}/seed")
-        row = spec.seeds.index(self.seed)
-        if self.step is None:
-            return row, None
-        steps: Sequence[int] = () if spec.record.parameters is None else spec.record.parameters.steps(spec.steps)
-        if self.step not in steps:
-            said = f"The training records no parameters at step {self.step}; record.parameters says where it does."
-            raise INVALID_REQUEST.error(said, f"{pointer}/step")
-        return row, steps.index(self.step)
+        return place_of(spec, self.seed, self.step, f"{pointer}/")
+
+
+def place_of(spec: TrainingSpec, seed: int, step: int | None, before: str = "") -> tuple[int, int | None]:
+    """Row of a training's `parameters`, or of `parameters_at` and which record; raises ProblemError.
+
+    before: what the pointers to `seed` and `step` begin with.
+    """
+    if seed not in spec.seeds:
+        raise INVALID_REQUEST.error(f"The training has no network of seed {seed}.", f"{before}seed")
+    row = spec.seeds.index(seed)
+    if step is None:
+        return row, None
+    steps: Sequence[int] = () if spec.record.parameters is None else spec.record.parameters.steps(spec.steps)
+    if step not in steps:
+        said = f"The training records no parameters at step {step}; record.parameters says where it does."
+        raise INVALID_REQUEST.error(said, f"{before}step")
+    return row, steps.index(step)
 
 
 class Uploaded(Asked):
