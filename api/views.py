@@ -5,16 +5,42 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.problems import INVALID_REQUEST, RANGE_NOT_SATISFIABLE
 from storage import arrays
-from storage.arrays import Stored
+from storage.arrays import Numbers, Stored
 from storage.database import Database
 
+# Numbers of a row that are read at once.
+READ = 2**20
 BOUNDS = re.compile(r"(\d{0,15}):(\d{0,15})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """A row, from `column` on, of an array whose tiles are one row high."""
+
+    database: Database
+    stored: Stored
+    row: int
+    column: int
+
+    def pieces(self, start: int, stop: int) -> Iterator[Numbers]:
+        """Numbers [start, stop), some whole tiles at a time. Raises TileMissingError."""
+        tile = self.stored.plan.tile_cols
+        step = tile * max(1, READ // tile)
+        position, end = self.column + start, self.column + stop
+        while position < end:
+            after = min((position // step + 1) * step, end)
+            yield from map(itemgetter(0), self._panels(slice(position, after)))
+            position = after
+
+    def _panels(self, cols: slice) -> Iterator[Numbers]:
+        return arrays.panels(self.database, self.stored, slice(self.row, self.row + 1), cols)
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,23 @@ class View:
         panels = arrays.panels(self.database, self.stored, rows, self.cols)
         # Unlike a loop's variable, map keeps no panel while the next one is read.
         return map(partial(np.ascontiguousarray, dtype=self.dtype), panels)
+
+    def numbers(self, start: int, stop: int) -> Iterator[NDArray[np.floating]]:
+        """Numbers [start, stop) of the view in C order, of a row panel at a time; less where a row alone is long."""
+        width = prod(self.shape[1:])
+        first, last = start // width, -(-stop // width)
+        if self.stored.plan.tile_rows == 1:
+            for number in range(first, last):
+                row = StoredRow(self.database, self.stored, self.rows.start + number, self.cols.start)
+                pieces = row.pieces(max(start - number * width, 0), min(stop - number * width, width))
+                yield from map(partial(np.ascontiguousarray, dtype=self.dtype), pieces)
+            return
+        position = first * width
+        for panel in self.panels(first, last):
+            size = panel.size
+            yield panel.reshape(-1)[max(start - position, 0) : stop - position]
+            position += size
+            del panel  # before the next one is read
 
 
 def view(database: Database, stored: Stored, rows: str | None, cols: str | None) -> View:

@@ -18,7 +18,8 @@ def rows_per_block(shape: tuple[int, ...], itemsize: int = 8) -> int:
 
 
 class Rows(ABC):
-    """An array of `shape` and `dtype` (float32 or float64); iterating yields C-ordered blocks of whole rows, in order.
+    """An array of `shape` and `dtype` (float32 or float64); iterating yields C-ordered blocks of whole rows, or parts
+    of a single one, in order.
 
     It can be iterated any number of times.
     """

@@ -1,6 +1,6 @@
-"""Datasets: rows of x and y as tiles that are whole row bands."""
+"""Datasets: rows of x and y as tiles that are bands of whole rows or, of a long row, parts of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
@@ -31,14 +31,15 @@ PAGE = text("""
 
 
 def band_plan(name: str, shape: tuple[int, ...], dtype: str) -> ArrayPlan:
-    """An array whose tiles are bands of whole rows."""
+    """An array whose tiles are bands of whole rows, or parts of one row."""
     cols = int(np.prod(shape[1:], dtype=np.int64))
-    return ArrayPlan(name, shape, dtype, max(1, BAND_BYTES // (cols * ITEM_BYTES[dtype])), cols)
+    numbers = BAND_BYTES // ITEM_BYTES[dtype]
+    return ArrayPlan(name, shape, dtype, max(1, numbers // cols), min(cols, numbers))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """One array of a dataset to be stored: its shape and type, and its rows in consecutive blocks of any height."""
+    """One array of a dataset to be stored: its shape and type, and its numbers in consecutive blocks of any size."""
 
     name: str
     shape: tuple[int, ...]
@@ -77,24 +78,34 @@ def store(write: Write, description: Description, content: Iterable[Rows], conte
 def _write_rows(write: Write, dataset: str, rows: Rows) -> None:
     plan = band_plan(rows.name, rows.shape, rows.dtype)
     stored = arrays.create(write, plan, dataset=dataset)
-    bands = (TileData(plan.name, row, 0, band) for row, band in enumerate(_bands(rows.blocks, plan.tile_rows)))
-    arrays.write_tiles(write, {plan.name: stored}, bands)
+    arrays.write_tiles(write, {plan.name: stored}, _tiles(plan, rows.blocks))
 
 
-def _bands(blocks: Iterable[Numbers], height: int) -> Iterable[Numbers]:
-    """The same rows in bands of `height`, the last one shorter."""
-    waiting: list[Numbers] = []
-    count = 0
-    for block in blocks:
-        rows = block.reshape(len(block), -1)
-        while len(rows):
-            taken = rows[: height - count]
+def _tiles(plan: ArrayPlan, blocks: Iterable[Numbers]) -> Iterator[TileData]:
+    """The numbers as tiles: one across, or one row high, so that each is a run of them."""
+    down, across = plan.grid
+    places = [(row, col) for row in range(down) for col in range(across)]
+    sizes = [
+        (min(plan.tile_rows, plan.rows - row * plan.tile_rows), min(plan.tile_cols, plan.cols - col * plan.tile_cols))
+        for row, col in places
+    ]
+    for (row, col), size, run in zip(places, sizes, _runs(blocks, [a * b for a, b in sizes]), strict=True):
+        yield TileData(plan.name, row, col, run.reshape(size))
+
+
+def _runs(blocks: Iterable[Numbers], sizes: Iterable[int]) -> Iterator[Numbers]:
+    """The same numbers in runs of such sizes."""
+    source = iter(blocks)
+    rest: Numbers = np.empty(0)
+    for size in sizes:
+        waiting: list[Numbers] = []
+        missing = size
+        while missing:
+            if not rest.size:
+                rest = next(source).reshape(-1)
+            taken, rest = rest[:missing], rest[missing:]
             waiting.append(taken)
-            count, rows = count + len(taken), rows[len(taken) :]
-            if count == height:
-                yield np.concatenate(waiting)
-                waiting, count = [], 0
-    if waiting:
+            missing -= len(taken)
         yield np.concatenate(waiting)
 
 

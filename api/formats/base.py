@@ -57,21 +57,21 @@ class RawBody(Body):
         self.length = len(head) + view.nbytes
 
     def chunks(self, start: int, stop: int) -> Generator[Chunk]:
-        """The part of the header, then the rows that the range touches, cut at its ends."""
+        """The part of the header, then the numbers that the range touches, cut at its ends."""
         size = len(self._head)
         yield from headed(self._head[start:stop], self._values(max(start - size, 0), stop - size))
 
     def _values(self, start: int, stop: int) -> Iterator[memoryview]:
         if start >= stop:
             return
-        width = self._view.row_bytes
-        first, last = start // width, -(-stop // width)
-        position = first * width
-        for panel in self._view.panels(first, last):
-            data = panel.data.cast("B")
+        item = self._view.dtype.itemsize
+        first = start // item
+        position = first * item
+        for some in self._view.numbers(first, -(-stop // item)):
+            data = some.data.cast("B")
             yield data[max(start - position, 0) : stop - position]
             position += len(data)
-            del panel, data  # before the next ones are read
+            del some, data  # before the next ones are read
 
 
 @final
