@@ -16,6 +16,7 @@ from contracts.settings import MIB, Settings
 log = structlog.get_logger()
 # What multipart framing and its small fields may add to a file.
 FRAMING = MIB
+TAKE_FILES = ("/v1/datasets", "/v1/parameters")
 CLIENT_LEFT = 499
 SENDABLE_ID = re.compile(r"[\x21-\x7e]{1,100}")
 
@@ -90,7 +91,7 @@ class BodyLimit:
 
     def _limit(self, scope: Scope) -> tuple[int, str]:
         media_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        if scope["path"] == "/v1/datasets" and not is_json(media_type):
+        if scope["path"] in TAKE_FILES and not is_json(media_type):
             return self._settings.max_upload_bytes + FRAMING, "A file"
         return self._settings.max_body_bytes, "A JSON body"
 

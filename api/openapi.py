@@ -20,6 +20,7 @@ ABOUT: dict[str, Any] = {
         {"name": "computations", "description": "Submitting jobs."},
         {"name": "jobs", "description": "Progress, waiting, events, cancelling."},
         {"name": "arrays", "description": "Results and data: whole, as blocks, or as ranges of bytes."},
+        {"name": "parameters", "description": "Networks' weights and biases as named tensors."},
         {"name": "networks", "description": "What architectures and activations there are."},
         {"name": "operations", "description": "Health and metrics."},
         {"name": "problems", "description": "What went wrong, and what to do."},

@@ -1,6 +1,19 @@
 """Every route: a new one is a file beside this one and an entry here."""
 
-from api.routes import arrays, datasets, events, health, jobs, kernels, networks, page, problems, spectra, trainings
+from api.routes import (
+    arrays,
+    datasets,
+    events,
+    health,
+    jobs,
+    kernels,
+    networks,
+    page,
+    parameters,
+    problems,
+    spectra,
+    trainings,
+)
 
 ROUTERS = (
     page.router,
@@ -11,6 +24,7 @@ ROUTERS = (
     jobs.router,
     events.router,
     arrays.router,
+    parameters.router,
     networks.router,
     health.router,
     problems.router,

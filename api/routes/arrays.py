@@ -64,7 +64,7 @@ def _of_job(read: Read, id_: UUID, name: str) -> Found:
     if job is None:
         raise no_job(id_)
     stored = _named(arrays.of_job(read, id_), name, f"Job {id_}")
-    return Found(stored, None if job.state is State.SUCCEEDED else lambda: _unfinished(job, name))
+    return Found(stored, None if job.state is State.SUCCEEDED else lambda: unfinished(job, name))
 
 
 def _of_dataset(read: Read, id_: str, name: str) -> Found:
@@ -80,7 +80,8 @@ def _named(stored: Mapping[str, Stored], name: str, owner: str) -> Stored:
     return stored[name]
 
 
-def _unfinished(job: Job, name: str) -> Exception:
+def unfinished(job: Job, name: str) -> Exception:
+    """The problem of an array that is not there: not yet, and when to ask again, or never."""
     if job.state.finished:
         return CONFLICT.error(f"Job {job.id} is {job.state}; it has no {name}.")
     error = CONFLICT.error(f"This part of {name} is not computed yet: job {job.id} is {job.state}.")
