@@ -1,20 +1,21 @@
 """The client for asyncio. All of the client's logic is here and below; `client.synchronous` is its blocking face."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Unpack, runtime_checkable
 from urllib.parse import quote
 from uuid import UUID
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from client import tensors
 from client.answers import parsed
 from client.connection import AsyncConnection
 from client.jobs import AsyncJobHandle, OnJob
-from client.requests import post, post_file
+from client.requests import get_parameters, post, post_file
 from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult, AsyncTrainingResult
-from client.specs import Json, KernelOptions, TrainingOptions, kernel_spec, spectrum_spec, training_spec
+from client.specs import Json, KernelOptions, Network, TrainingOptions, kernel_spec, spectrum_spec, training_spec
 from client.transport import Request, Upload
 from client.uploads import as_upload
 from contracts.jobs import DatasetPage, JobPage
@@ -164,6 +165,27 @@ class AsyncClient(AsyncConnection):
     async def _schedule(self, asked: Json) -> dict[str, Any]:
         on = asked.get("on")
         return dict(asked) if on is None else {**asked, "on": await self._dataset_id(on)}
+
+    async def parameters(
+        self, training: Identified | UUID | str, *, seed: int = 0, step: int | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """θ of one network of a training job that is done: `weight` (n_{ℓ+1}×n_ℓ) and `bias` of every dense layer.
+
+        Each is named by its layer's place in the network's long form, as in "layers.0.weight". step: one at which the
+        training records `parameters`; None: the end. Raises ProblemError, TransferError, Unreachable.
+        """
+        return await tensors.fetch(self._session, get_parameters(_id(training), seed, step))
+
+    async def upload_parameters(
+        self, parameters: Mapping[str, ArrayLike], architecture: Network, *, name: str | None = None
+    ) -> AsyncDataset:
+        """Keep θ of a network, named as by `parameters`, as a dataset of one row; the same numbers are the same one.
+
+        `kernel(x, architecture=architecture, method={"type": "empirical", "uploaded": {"dataset": its id}})` is then
+        the kernel there. All arrays are of float64, or all of float32. Raises ProblemError, TypeError, Unreachable.
+        """
+        with tensors.as_upload(parameters, architecture) as file:
+            return await self._dataset(post_file("/v1/parameters", file, {"name": name}))
 
     async def submit(self, kind: str, spec: Json, *, wait: float = 0.0) -> AsyncJobHandle:
         """A job of any kind (`kernels`, …) from its spec; comes back earlier than `wait` seconds if it is done.

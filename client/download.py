@@ -15,6 +15,7 @@ from client.npy import NpyDecoder
 from client.session import PASSING, Session
 from client.transport import Exchange, Request
 
+Array = NDArray[Any]
 Transferred = Callable[[int, int | None], object]
 """Called with the number of bytes that have come and, where it is known, of all."""
 

@@ -3,6 +3,7 @@
 import json
 from math import ceil
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -39,6 +40,13 @@ def get_array(href: str, rows: Bounds, cols: Bounds) -> Request:
     asked = {"rows": bounds(rows), "cols": bounds(cols)}
     params = {name: text for name, text in asked.items() if text is not None}
     return Request("GET", href, params=params, headers={"Accept": NPY, "Accept-Encoding": "identity"})
+
+
+def get_parameters(job: str, seed: int, step: int | None) -> Request:
+    """θ of a training's network as named tensors; `step` None: at the end."""
+    params = {"seed": str(seed)} | ({} if step is None else {"step": str(step)})
+    headers = {"Accept-Encoding": "identity"}
+    return Request("GET", f"/v1/jobs/{quote(job, safe='')}/parameters", params=params, headers=headers)
 
 
 def bounds(given: Bounds) -> str | None:

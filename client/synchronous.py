@@ -182,6 +182,8 @@ class Client(Blocking[AsyncClient]):
     spectrum = blocking_as(AsyncClient.spectrum, SpectrumResult)
     submit_spectrum = blocking_as(AsyncClient.submit_spectrum, JobHandle)
     training = blocking_as(AsyncClient.training, TrainingResult)
+    parameters = blocking(AsyncClient.parameters)
+    upload_parameters = blocking_as(AsyncClient.upload_parameters, Dataset)
     submit = blocking_as(AsyncClient.submit, JobHandle)
     job = blocking_as(AsyncClient.job, JobHandle)
     jobs = iterating_as(AsyncClient.jobs, JobHandle)
