@@ -154,7 +154,8 @@ class AsyncClient(AsyncConnection):
         and when: {"outputs": {"every": 10}, "kernel": {"at": [0, 200], "on": points}}, where `on` is a local array, a
         dataset or its id. options: learning_rate and steps; architecture="mlp" (or all of it as JSON), depth=5, width,
         activation="relu", beta=0.1, sigma_w=1.0; cost="least_squares", seeds=[0], momentum, weight_decay, batch_size,
-        tolerance, centred, dtype, ensemble={"quantiles": [0.1, 0.5, 0.9]}.
+        tolerance, centred, expansion, dtype, ensemble={"quantiles": [0.1, 0.5, 0.9]}; and where one network begins, if
+        not where its seed draws it: trained={"training": job, "seed": 0, "step": 500} or uploaded={"dataset": id}.
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
         dataset = await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]

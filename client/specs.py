@@ -67,6 +67,9 @@ class TrainingOptions(TypedDict, total=False):
     batch_size: int
     tolerance: float
     centred: bool
+    expansion: int
+    trained: Json
+    uploaded: Json
     dtype: str
     ensemble: Json
 

@@ -14,7 +14,6 @@ from contracts.drawn import (
 from contracts.given import Trained, Uploaded
 from contracts.kinds import Asked
 from contracts.plan import ITEM_BYTES, References
-from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
 from contracts.spec_types import Seed
 from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, WIDE, Matrix, Tiling
@@ -71,13 +70,7 @@ class Empirical(Asked):
     def check(self, references: References, architecture: Architecture, inputs: int) -> None:
         """Raise ProblemError where given parameters are not there, or not of this network."""
         if self.trained is not None:
-            self.trained.place(references, architecture, "/method/trained")
-            found = references.jobs[str(self.trained.training)]["parameters"]
-            if found.cols != self._parameters(architecture, inputs):
-                said = (
-                    f"The training is one of networks of {found.cols} parameters: of other inputs or other n_outputs."
-                )
-                raise INVALID_REQUEST.error(said, "/method/trained/training")
+            self.trained.check(references, architecture, self._parameters(architecture, inputs), "/method/trained")
         if self.uploaded is not None:
             x = references.datasets[self.uploaded.dataset]["x"]
             self.uploaded.check(x, self._parameters(architecture, inputs), "/method/uploaded")

@@ -1,7 +1,7 @@
-"""Parameters that a kernel is taken at, where they are not drawn: those of a training job, or of a dataset."""
+"""Parameters of a network, where they are not drawn: those of a training job, or of a dataset."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -9,8 +9,10 @@ from contracts.kinds import Asked
 from contracts.plan import ArrayPlan, References
 from contracts.problems import INVALID_REQUEST
 from contracts.spec_types import DatasetId, JobId
-from contracts.trainings import TrainingSpec
 from ntk_engine.architecture import Architecture
+
+if TYPE_CHECKING:
+    from contracts.trainings import TrainingSpec
 
 
 class Trained(Asked):
@@ -22,21 +24,28 @@ class Trained(Asked):
         None, description="one at which the training records `parameters`; null: the end"
     )
 
-    def place(self, references: References, architecture: Architecture, pointer: str) -> tuple[int, int | None]:
-        """Which row of `parameters`, or of `parameters_at` and which of its records; raises ProblemError at fields."""
+    def check(self, references: References, architecture: Architecture, wanted: int, pointer: str) -> None:
+        """Raise ProblemError where there is no such network, or it is not one of `wanted` parameters."""
+        # A training may begin with the parameters of another.
+        from contracts.trainings import TrainingSpec
+
         kind, asked = references.specs[str(self.training)]
         if kind != TrainingSpec.kind:
             raise INVALID_REQUEST.error("This is no training job.", f"{pointer}/training")
-        return self.found(TrainingSpec.model_validate(asked), architecture, pointer)
+        self.found(TrainingSpec.model_validate(asked), architecture, pointer)
+        count = references.jobs[str(self.training)]["parameters"].cols
+        if count != wanted:
+            said = f"The training is one of networks of {count} parameters, not {wanted}: of other inputs or outputs."
+            raise INVALID_REQUEST.error(said, f"{pointer}/training")
 
-    def found(self, spec: TrainingSpec, architecture: Architecture, pointer: str) -> tuple[int, int | None]:
-        """`place`, given the training's spec."""
+    def found(self, spec: "TrainingSpec", architecture: Architecture, pointer: str) -> tuple[int, int | None]:
+        """Its `place_of`; raises ProblemError for a training of another architecture too."""
         if spec.architecture != architecture:
             raise INVALID_REQUEST.error("The training is one of another architecture.", "/architecture")
         return place_of(spec, self.seed, self.step, f"{pointer}/")
 
 
-def place_of(spec: TrainingSpec, seed: int, step: int | None, before: str = "") -> tuple[int, int | None]:
+def place_of(spec: "TrainingSpec", seed: int, step: int | None, before: str = "") -> tuple[int, int | None]:
     """Row of a training's `parameters`, or of `parameters_at` and which record; raises ProblemError.
 
     before: what the pointers to `seed` and `step` begin with.
@@ -66,3 +75,6 @@ class Uploaded(Asked):
             raise INVALID_REQUEST.error(said, f"{pointer}/dataset")
         if self.row >= x.rows:
             raise INVALID_REQUEST.error(f"The dataset has {x.rows} rows, counted from 0.", f"{pointer}/row")
+
+
+Given = Trained | Uploaded

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator
 
+from contracts.given import Given, Trained, Uploaded
 from contracts.kinds import Spec
 from contracts.plan import Plan, References
 from contracts.problems import INVALID_REQUEST
@@ -45,6 +46,8 @@ class TrainingSpec(Spec):
         None, description="train the Taylor expansion of f_θ around θ(0) to this order; null: f_θ itself"
     )
     tolerance: float | None = Field(None, gt=0, description="the cost at which a network's training ends")
+    trained: Trained | None = Field(None, description="θ(0): of a training job, in place of one that is drawn")
+    uploaded: Uploaded | None = Field(None, description="θ(0): of a dataset, in place of one that is drawn")
     dtype: DType = "float64"
     record: Record = Record()
     ensemble: Ensemble | None = Field(None, description="statistics over the networks, with their quantiles")
@@ -73,16 +76,35 @@ class TrainingSpec(Spec):
             raise ValueError("each seed is a network of its own and must be there once")
         return seeds
 
+    @field_validator("trained", "uploaded")
+    @classmethod
+    def _of_one_network(cls, given: Given | None, info: ValidationInfo) -> Given | None:
+        if given is not None and len(info.data.get("seeds", [0])) > 1:
+            raise ValueError("one network begins where it is said to; seeds must name one")
+        if given is not None and info.data.get("trained") is not None:
+            raise ValueError("a network begins with the parameters of a training or of a dataset, not both")
+        return given
+
     def datasets(self) -> dict[str, str]:
         on = {f"/record/{name}/on": getattr(schedule, "on", None) for name, schedule in self.record.asked().items()}
+        on["/uploaded/dataset"] = None if self.uploaded is None else self.uploaded.dataset
         return {"/dataset": self.dataset} | {pointer: id_ for pointer, id_ in on.items() if id_ is not None}
 
     def jobs(self) -> dict[str, str]:
-        asked = self.record.projections
-        return {} if asked is None else {"/record/projections/components": str(asked.components)}
+        projections = self.record.projections
+        named = {
+            "/record/projections/components": None if projections is None else projections.components,
+            "/trained/training": None if self.trained is None else self.trained.training,
+        }
+        return {pointer: str(id_) for pointer, id_ in named.items() if id_ is not None}
 
     def plan(self, references: References, limits: Settings) -> Plan:
-        return plan(self, Sizes.of(self, references), limits)
+        sizes = Sizes.of(self, references)
+        if self.trained is not None:
+            self.trained.check(references, self.architecture, sizes.parameters, "/trained")
+        if self.uploaded is not None:
+            self.uploaded.check(references.datasets[self.uploaded.dataset]["x"], sizes.parameters, "/uploaded")
+        return plan(self, sizes, limits)
 
     def inspect(self, load: Callable[[str, str], Any]) -> None:
         if not self.cost.accepts(load(self.dataset, "y")):

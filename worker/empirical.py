@@ -6,14 +6,12 @@ import torch
 
 from contracts.empirical import Empirical
 from contracts.tiling import Block
-from contracts.trainings import TrainingSpec
 from ntk_engine import finite
 from ntk_engine.finite.parameters import parameters
-from storage import arrays
-from storage.arrays import Numbers, TileData
-from storage.jobs import queries
+from storage.arrays import TileData
 from worker.blocks import KernelPart
 from worker.context import Context
+from worker.given import given
 from worker.inputs import DTYPES
 
 
@@ -46,34 +44,10 @@ def _network(
 ) -> finite.Parameters:
     """The parameters that are given, or drawn: in float64, whatever the kernel is computed in."""
     arch, device = part.spec.architecture, context.device
-    given = _given(method, part, context)
-    if given is None:
+    if (source := method.trained or method.uploaded) is None:
         return finite.init(arch, inputs, method.n_outputs, method.seed, width=method.width, dtype=dtype, device=device)
     room = finite.empty(arch, inputs, method.n_outputs, 1, width=method.width, dtype=dtype, device=device)
-    return parameters([item[0] for item in finite.unflattened(torch.from_numpy(given).to(device, dtype), room)])
-
-
-def _given(method: Empirical, part: KernelPart, context: Context) -> Numbers | None:
-    """The numbers of a training's network, or of a dataset's row: 1×P."""
-    database = context.database
-    if method.uploaded is not None:
-        with database.read() as read:
-            stored = arrays.of_dataset(read, method.uploaded.dataset).get("x")
-        if stored is None:
-            raise LookupError(f"dataset {method.uploaded.dataset} is no longer there")
-        return arrays.block(database, stored, slice(method.uploaded.row, method.uploaded.row + 1))
-    if method.trained is None:
-        return None
-    with database.read() as read:
-        job, found = queries.get(read, method.trained.training), arrays.of_job(read, method.trained.training)
-    if job is None:
-        raise LookupError(f"job {method.trained.training} is no longer there")
-    row, record = method.trained.found(TrainingSpec.model_validate(job.spec), part.spec.architecture, "")
-    count = found["parameters"].plan.cols
-    name, columns = (
-        ("parameters", None) if record is None else ("parameters_at", slice(record * count, (record + 1) * count))
-    )
-    return arrays.block(database, found[name], slice(row, row + 1), columns)
+    return parameters([item[0] for item in finite.unflattened(given(context, source, arch).to(device, dtype), room)])
 
 
 def _tiles(name: str, entries: torch.Tensor, block: Block, tile: int) -> Iterator[TileData]:

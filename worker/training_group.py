@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from contracts.trainings import TrainingSpec
+from ntk_engine import finite
 from storage import arrays
 from storage.arrays import Numbers, Stored
 from worker.context import Context
+from worker.given import given
 from worker.inputs import DTYPES
 
 
@@ -57,3 +59,15 @@ class Group:
         whole = np.full((self.count, *values.shape[1:]), np.nan)
         whole[going] = values.double().cpu().numpy()
         return whole
+
+
+def initial(group: Group, going: list[int], x: Tensor, outputs: int) -> list[Tensor]:
+    """θ_0 of some of the networks, drawn from their seeds or as it is given, in room of its own."""
+    spec, seeds = group.spec, [group.seeds[number] for number in going]
+    source = spec.trained or spec.uploaded
+    shape = spec.architecture, x.shape[1], outputs
+    if source is None:
+        return finite.weights(*shape, seeds, dtype=x.dtype, device=x.device)
+    # Of one network, which may have ended already.
+    theta = given(group.context, source, spec.architecture)[: len(going)].to(x.device)
+    return finite.unflattened(theta, finite.empty(*shape, len(going), dtype=x.dtype, device=x.device))

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from contracts.training_sizes import ARRAYS_OF, FIELD_OF
-from ntk_engine import finite
 from ntk_engine.finite import Around, Parameters, Recording, Run, recording
 from ntk_engine.finite.parameters import joined, parameters
 from ntk_engine.finite.recording import Measure
 from storage import arrays
 from storage.arrays import Numbers, TileData
 from worker.inputs import dataset_rows
-from worker.training_group import Group
+from worker.training_group import Group, initial
 
 # Inputs whose kernel takes less than a second and 200 MB to decompose, which no plan has counted.
 DECOMPOSED = 2048
@@ -60,12 +59,9 @@ class Records:
         return (recording.projections(arch, x, self._components(schedule.components), less, self.around()),)
 
     def first(self) -> Parameters:
-        """θ_0 of the networks that are trained, drawn again."""
+        """θ_0 of the networks that are trained, drawn or read again."""
         if self._initial is None:
-            seeds = [self._group.seeds[number] for number in self._going]
-            arch, x = self._group.spec.architecture, self._x
-            drawn = finite.weights(arch, x.shape[1], self._outputs, seeds, dtype=x.dtype, device=x.device)
-            self._initial = parameters(drawn)
+            self._initial = parameters(initial(self._group, self._going, self._x, self._outputs))
         return self._initial
 
     def around(self) -> Around | None:

@@ -15,7 +15,7 @@ from storage.arrays import Numbers, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.inputs import dataset_rows
-from worker.training_group import Group
+from worker.training_group import Group, initial
 from worker.training_records import Records
 from worker.training_statistics import statistics
 
@@ -49,13 +49,13 @@ def _train(group: Group) -> Iterator[TileData]:
 
 
 def _follow(group: Group, going: list[int], x: Tensor, y: Tensor, records: Records) -> Run:
-    """Train the networks that have not ended yet, drawn from their seeds or as the last checkpoint has them."""
+    """Train the networks that have not ended yet, from their first parameters or those of the last checkpoint."""
     spec, seeds = group.spec, [group.seeds[number] for number in going]
     shape = spec.architecture, x.shape[1], spec.cost.outputs(y.shape[1])
     velocity: list[Tensor] = []
     first = None
     if group.start == 0:
-        weights = finite.weights(*shape, seeds, dtype=x.dtype, device=x.device)
+        weights = initial(group, going, x, shape[2])
     else:
         weights = _restored(group, "parameters", going, shape, x)
         velocity = _restored(group, "velocity", going, shape, x) if spec.momentum else []

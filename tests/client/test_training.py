@@ -42,3 +42,40 @@ def test_targets_that_a_cost_does_not_take_are_refused(client: ntkd.Client) -> N
         client.training(X, Y, depth=2, width=3, learning_rate=0.1, steps=1, cost="logistic")
     assert caught.value.problem.errors is not None
     assert caught.value.problem.errors[0].pointer == "/cost"
+
+
+def test_a_training_goes_on_where_another_ended(client: ntkd.Client) -> None:
+    """Gradient descent has no memory but θ: the second half of a run, to the last bit, by job and by upload."""
+    network = {"type": "mlp", "depth": 3, "width": 30}
+    asked = {"architecture": network, "learning_rate": 0.5}
+    whole = client.training(X, Y, **asked, steps=20, seeds=[3, 4], record={"parameters": {"at": [8]}})
+    theta = client.upload_parameters(client.parameters(whole, seed=4, step=8), network)
+    for given in ({"trained": {"training": whole.id, "seed": 4, "step": 8}}, {"uploaded": {"dataset": theta.id}}):
+        rest = client.training(X, Y, **asked, steps=12, seeds=[0], **given)
+        np.testing.assert_array_equal(rest.cost[0], whole.cost[1, 8:])
+        np.testing.assert_array_equal(rest.parameters[0], whole.parameters[1])
+
+
+def test_a_training_waits_for_the_one_that_it_goes_on_from(client: ntkd.Client) -> None:
+    asked = {"architecture": {"type": "mlp", "depth": 3, "width": 30}, "learning_rate": 0.01}
+    first = client.training(X, Y, **asked, steps=30_000, wait=False)
+    second = client.training(X, Y, **asked, steps=3, trained={"training": first.id}, wait=False)
+    assert str(second.job.waits_for) == first.id
+    with pytest.raises(ntkd.ProblemError) as caught:
+        first.handle.delete()
+    assert caught.value.status == 409
+    assert second.cost[0, 0] == first.cost[0, -1]
+
+
+def test_a_training_waits_for_one_job(client: ntkd.Client) -> None:
+    """Two that are unfinished are refused: a job begins when the one that it waits for has succeeded."""
+    asked = {"architecture": {"type": "mlp", "depth": 3, "width": 30}, "learning_rate": 0.01}
+    first = client.training(X, Y, **asked, steps=10**6, wait=False)
+    kernel = client.submit_kernel(X, depth=2, beta=0.123)
+    vectors = client.spectrum(kernel, top=2, vectors=True, wait=False)
+    record = {"projections": {"at": [0], "components": vectors.id}}
+    more = {"steps": 1, "record": record, "trained": {"training": first.id}, "wait": False}
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.training(X, Y, **asked, **more)
+    assert (caught.value.status, caught.value.problem.errors[0].pointer) == (409, "/trained/training")
+    first.handle.cancel()

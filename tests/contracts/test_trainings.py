@@ -16,6 +16,8 @@ from contracts.settings import MIB, Settings
 from contracts.trainings import TrainingSpec
 
 ONE, TWO, JOB = "1" * 32, "2" * 32, "00000000-0000-4000-8000-000000000000"
+THETA, BEFORE = "3" * 32, "00000000-0000-4000-8000-000000000001"
+PARAMETERS = 3 * 50 + 2 * 51 * 50 + 51
 ASKED = {
     "dataset": ONE,
     "architecture": {"type": "mlp", "depth": 4, "width": 50},
@@ -37,7 +39,12 @@ def plan(points: int = 100, outputs: int = 1, limits: Settings | None = None, **
         TWO: {"x": ArrayPlan("x", (7, 3), "float64", 7, 3)},
     }
     vectors = ArrayPlan("eigenvectors", (points, 3), "float64", points, 3)
-    return spec(**fields).plan(References(datasets, {JOB: {"eigenvectors": vectors}}), limits or Settings())
+    before = ArrayPlan("parameters", (2, PARAMETERS), "float64", 1, PARAMETERS)
+    datasets[THETA] = {"x": ArrayPlan("x", (2, PARAMETERS), "float64", 2, PARAMETERS)}
+    jobs = {JOB: {"eigenvectors": vectors}, BEFORE: {"parameters": before}}
+    earlier = spec(seeds=[4, 5], record={"parameters": {"at": [7]}}).explicit()
+    specs = {JOB: ("spectra", {}), BEFORE: ("trainings", earlier)}
+    return spec(**fields).plan(References(datasets, jobs, specs), limits or Settings())
 
 
 @pytest.mark.parametrize(
@@ -68,6 +75,8 @@ def test_a_spec_survives_being_stored() -> None:
     assert spec().datasets() == {"/dataset": ONE}
     assert made.datasets() == {"/dataset": ONE, "/record/outputs/on": TWO}
     assert made.jobs() == {"/record/projections/components": JOB}
+    assert spec(trained={"training": BEFORE}).jobs() == {"/trained/training": BEFORE}
+    assert spec(uploaded={"dataset": THETA}).datasets() == {"/dataset": ONE, "/uploaded/dataset": THETA}
 
 
 def test_parts_are_chains_and_every_step_is_in_one() -> None:
@@ -137,6 +146,10 @@ def test_arrays_have_the_shapes_that_they_should() -> None:
         {"record": {"outputs": {"every": 1, "log": 3}}},
         {"record": {"everything": {"every": 1}}},
         {"ensemble": {"quantiles": [1.2]}},
+        {"trained": {"training": BEFORE}, "seeds": [0, 1]},
+        {"uploaded": {"dataset": THETA}, "seeds": [0, 1]},
+        {"uploaded": {"dataset": THETA}, "trained": {"training": BEFORE}},
+        {"uploaded": {"dataset": THETA, "row": -1}},
     ],
 )
 def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
@@ -161,6 +174,15 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         ({"record": {"kernel": {"every": 500}}, "points": 3000}, "/record/kernel"),
         ({"record": {"kernel": {"every": 500}}, "points": 1000, "seeds": list(range(60)), "ensemble": {}}, "/ensemble"),
         ({"record": {"projections": {"every": 1, "components": JOB}}, "points": 5000}, None),
+        ({"uploaded": {"dataset": THETA, "row": 1}}, None),
+        ({"uploaded": {"dataset": THETA, "row": 2}}, "/uploaded/row"),
+        ({"uploaded": {"dataset": TWO}}, "/uploaded/dataset"),
+        ({"trained": {"training": BEFORE, "seed": 5, "step": 7}}, None),
+        ({"trained": {"training": BEFORE, "seed": 6}}, "/trained/seed"),
+        ({"trained": {"training": BEFORE, "seed": 5, "step": 8}}, "/trained/step"),
+        ({"trained": {"training": BEFORE, "seed": 5}, "outputs": 2}, "/trained/training"),
+        ({"trained": {"training": JOB}}, "/trained/training"),
+        ({"trained": {"training": BEFORE}, "architecture": {"depth": 3, "width": 50}}, "/architecture"),
     ],
 )
 def test_what_does_not_fit_is_refused_at_its_field(change: dict[str, Any], pointer: str | None) -> None:

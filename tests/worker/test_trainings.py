@@ -122,6 +122,45 @@ def test_a_chain_of_parts_is_one_training(context: Context, rule: dict[str, floa
     np.testing.assert_allclose(got["kernel_quantiles"][:, 0], np.median(got["kernel"], axis=0), rtol=1e-14)
 
 
+@pytest.mark.parametrize("more", [{}, {"centred": True}, {"expansion": 1}])
+@pytest.mark.usefixtures("short_parts")
+def test_a_chain_begins_with_the_parameters_that_are_given(context: Context, more: dict[str, object]) -> None:
+    """Whatever part looks back at θ_0: against the engine, from the numbers of a dataset's second row."""
+    arch = TrainingSpec(dataset="1" * 32, **SPEC).architecture
+    theta = finite.flattened(finite.weights(arch, 4, 2, [8, 9]))
+    with context.database.begin() as write:
+        rows = Rows("x", tuple(theta.shape), "float64", [theta.numpy()])
+        given = store(write, Description(None, {"type": "inline"}, "made here"), [rows], lambda: "c" * 32)
+    record = {"outputs": {"at": [0, 50]}, "parameters": {"at": [0]}}
+    record |= {} if more.get("expansion") else {"drift": {"at": [0, 50]}}
+    asked = {"uploaded": {"dataset": given, "row": 1}, "seeds": [3], "record": record, "ensemble": None}
+    job = submitted(context, **asked, **more)
+    with context.database.read() as read:
+        found = queries.get(read, job)
+    assert found is not None
+    assert found.parts > 3
+    got = computed(context, job)
+    torch.set_num_threads(1)
+    x, y, start = torch.from_numpy(X), torch.from_numpy(Y), finite.init(arch, 4, 2, 9)
+    around = finite.Around(1, finite.weights(arch, 4, 2, [9])) if more.get("expansion") else None
+    shift = finite.apply(arch, start, x) if more.get("centred") else None
+    spec = TrainingSpec(dataset="1" * 32, **SPEC)
+    weights = finite.weights(arch, 4, 2, [9])
+    rule = Rule(learning_rate=0.5)
+    run = follow(Descent(arch, weights, x, y, spec.cost, rule, [3], shift=shift, around=around), 50)
+    np.testing.assert_array_equal(got["parameters_at"][0, 0], theta[1])
+    np.testing.assert_array_equal(got["cost"][0], run.cost[0])
+    np.testing.assert_array_equal(got["parameters"], finite.flattened(run.weights))
+    if around is None:
+        moved = [
+            (new.weight[0] - old.weight).norm() / old.weight.norm()
+            for new, old in zip(run.parameters, start, strict=True)
+        ]
+        np.testing.assert_allclose(got["parameter_drift"][0], [[0.0] * 3, moved], rtol=1e-13)
+    if more.get("centred"):
+        np.testing.assert_array_equal(got["outputs"][0, 0], 0.0)
+
+
 @pytest.mark.usefixtures("short_parts")
 def test_a_network_that_ends_leaves_gaps(context: Context) -> None:
     got = computed(context, submitted(context, learning_rate=60.0, architecture=NETWORK | {"activation": "identity"}))
