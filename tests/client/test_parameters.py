@@ -161,6 +161,22 @@ def test_jobs_without_parameters(client: ntkd.Client) -> None:
         assert caught.value.status == status
 
 
+def test_while_a_training_runs(client: ntkd.Client) -> None:
+    """What a step records is there with the part that made it; a checkpoint is no end."""
+    asked = {"learning_rate": 0.01, "steps": 10**6, "record": {"parameters": {"at": [0]}}}
+    run = client.training(X, Y, architecture=PLAIN, wait=False, **asked)
+    next(event for event in run.handle.events() if event.type == "progress")
+    started = client.parameters(run, step=0)
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.parameters(run)
+    assert caught.value.status == 409
+    run.handle.cancel()
+    drawn = finite.init(parse(PLAIN), 2, 2, 0)
+    for (weight, bias), name in zip(drawn, TENSORS["plain"], strict=True):
+        np.testing.assert_array_equal(started[f"{name}.weight"], weight)
+        np.testing.assert_array_equal(started[f"{name}.bias"], bias)
+
+
 def test_asynchronously(service_url: str) -> None:
     async def there_and_back() -> bool:
         async with ntkd.AsyncClient(service_url) as client:
