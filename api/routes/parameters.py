@@ -33,9 +33,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = (
     | answer(304, "The client has it")
     | problems(NOT_FOUND, CONFLICT, RANGE_NOT_SATISFIABLE)
 )
-ARCHITECTURE = {"type": "string", "description": "JSON; the file's metadata may have it instead"}
+ARCHITECTURE = {
+    "type": "string",
+    "description": "JSON; the file's metadata may have it instead",
+    "examples": ['["dense", "relu", "dense"]'],
+}
 NAME = {"type": "string", "maxLength": 200}
 PROPERTIES = {"file": FILE, "architecture": ARCHITECTURE, "name": NAME}
+# Beside a file that is the body itself.
+QUERY = [{"name": name, "in": "query", "schema": PROPERTIES[name]} for name in ("architecture", "name")]
 BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -72,7 +78,7 @@ async def get_parameters(
     responses=answer(200, "The dataset was there already", DATASET_HEADERS)
     | {201: {"description": "A new dataset", "model": DatasetInfo, "headers": DATASET_HEADERS}}
     | problems(CONFLICT, IDEMPOTENCY_CONFLICT, TOO_LARGE, UNREADABLE_UPLOAD, *WITH_BODY),
-    openapi_extra={"requestBody": BODY},
+    openapi_extra={"parameters": QUERY, "requestBody": BODY},
     summary="Upload a network's tensors",
 )
 async def upload_parameters(request: Request, receiving: ReceivingParameters) -> Response:

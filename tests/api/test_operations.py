@@ -130,7 +130,9 @@ def test_every_endpoint_is_described_and_says_how_it_refuses(document: dict[str,
 def test_every_post_has_examples(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         if method == "post" and "requestBody" in operation:
-            assert operation["requestBody"]["content"]["application/json"]["examples"], path
+            content = operation["requestBody"]["content"]
+            json_or_form = content.get("application/json") or content["multipart/form-data"]["schema"]["properties"]
+            assert "examples" in json.dumps(json_or_form), path
 
 
 def test_the_examples_work(settings: Settings, empty: Database) -> None:
