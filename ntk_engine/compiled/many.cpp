@@ -27,7 +27,7 @@ inline void panels(long from, long to, F f) {
 // sum[i][j] += x[k, i] panel[k, j] for `count` k, in their order.
 template <int I, int V, int APART, int NEXT>
 inline void add(Vector (&sum)[I][V], const Real* x, const Real* panel, long count) {
-#pragma GCC unroll 8
+#pragma GCC unroll 2
     for (long k = 0; k < count; ++k) {
         Vector v[V];
 #pragma GCC unroll 3
@@ -70,7 +70,6 @@ inline void multiplied(const Real* x, const Real* strip, long count, long inputs
                 });
         };
         some(Blocks<SIDE>());
-        some(Blocks<2>());
         some(Blocks<1>());
     }
 }
