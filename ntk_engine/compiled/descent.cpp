@@ -1,15 +1,10 @@
 // Gradient descent on one network of dense layers with pointwise functions between them, when few inputs meet its weights:
-// see finite/leaps.py. Weights are read once forward, and once backward, where they are changed as soon as they are read.
+// see finite/leaps.py. Weights are read once forward and once backward. Either they are changed as soon as they are read, or
+// what changes them is kept for some steps, as factors of low rank, and folded in when there are `every` steps of it.
 // What stands between @ signs is filled in by source.py.
 #include <sched.h>
 
 namespace {
-
-typedef @NUMBER@ Real;
-constexpr int LANES = 64 / sizeof(Real);
-typedef Real Vector __attribute__((vector_size(64), aligned(sizeof(Real))));
-// Integers as wide as Real, which __builtin_shuffle asks for.
-typedef @INTEGER@ Places __attribute__((vector_size(64)));
 
 // value <- sigma(z) gain, slope <- sigma'(z) gain, of n neurons.
 typedef void (*Pointwise)(const double* constants, double gain, const Real* z, Real* value, Real* slope, long n);
@@ -25,6 +20,10 @@ struct Layer {
     const double* constants;
     double gain, shift;  // of the next dense layer, of the last one 1 and 0
     Real *after, *slope, *leaving;  // neurons z (and, backward, delta), sigma'(z) gain, sigma(z) gain: blocks(rows) of them
+    // Steps that are kept at most, or 0 where weights are changed at once. Of every input of each of them there is a row of
+    // `left`, -rate delta, and one of `right`, A; `mixed`: what these make of neurons.
+    long every;
+    Real *left, *right, *mixed;
 };
 
 struct Descent {
@@ -48,63 +47,40 @@ struct Descent {
 
 inline long blocks(long neurons) { return neurons / LANES + 1; }
 
-inline Vector load(const Real* from) {
-    Vector x;
-    __builtin_memcpy(&x, from, sizeof x);
-    return x;
+inline Matrix whole(const Layer& layer) { return {layer.weights, layer.rows, blocks(layer.columns), layer.pitch}; }
+
+// What is kept of so many steps: V + left^T right are the weights.
+struct Kept {
+    Matrix left, right;
+    long ranks;  // in blocks
+};
+
+inline Kept kept(const Layer& layer, long steps, long inputs) {
+    const long ranks = steps * inputs, rows = blocks(layer.rows), columns = blocks(layer.columns);
+    return {{layer.left, ranks, rows, rows * LANES}, {layer.right, ranks, columns, columns * LANES}, (ranks + LANES - 1) / LANES};
 }
 
-inline void store(Real* to, Vector x) { __builtin_memcpy(to, &x, sizeof x); }
-
-// Segments of 2h lanes of two vectors, each added to one of h lanes.
-template <int h>
-inline Vector halved(Vector a, Vector b) {
-    Places low, high;
-    for (int i = 0; i < LANES; ++i) {
-        low[i] = i / h * 2 * h + i % h;
-        high[i] = low[i] + h;
+// Wait until all threads of the network are here.
+inline void meet(Descent& of, long threads) {
+    if (threads == 1) return;
+    const long turn = __atomic_load_n(&of.turn, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&of.waiting, 1, __ATOMIC_ACQ_REL) == threads) {
+        of.waiting = 0;
+        __atomic_store_n(&of.turn, turn + 1, __ATOMIC_RELEASE);
+        return;
     }
-    return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+    for (long i = 0; __atomic_load_n(&of.turn, __ATOMIC_ACQUIRE) == turn; ++i)
+        if (i > 4096) sched_yield();
 }
 
-// The sums over lanes of `count` x LANES / count vectors, each in one lane; all are added in the same order.
-template <int count>
-inline Vector sums(const Vector* x) {
-    if constexpr (count == 1)
-        return *x;
-    else
-        return halved<LANES / count>(sums<count / 2>(x), sums<count / 2>(x + count / 2));
-}
-
-// Vectors of a row that are asked for before they are needed: a tenth less time where weights come from memory.
-constexpr long AHEAD = 8;
-constexpr int TALL = 4, WIDE = 4;  // rows and inputs whose products are kept in registers
-
-// z of rows `first` ... of a layer, for inputs from `start`.
-inline void products(const Layer& layer, const Real* entering, long inputs, long first, long start, Real* z) {
-    const Real *w[TALL], *x[WIDE];
-    for (long r = 0; r < TALL; ++r) w[r] = layer.weights + (first + r < layer.rows ? first + r : layer.rows - 1) * layer.pitch;
-    for (long s = 0; s < WIDE; ++s) x[s] = entering + (start + s < inputs ? start + s : inputs - 1) * LANES;
-    // By inputs and then by rows, as z is kept.
-    Vector sum[WIDE * TALL] = {};
-    const long count = blocks(layer.columns);
-    for (long c = 0; c < count; ++c) {
-        Vector a[WIDE];
-#pragma GCC unroll 4
-        for (int s = 0; s < WIDE; ++s) a[s] = load(x[s] + c * inputs * LANES);
-#pragma GCC unroll 4
-        for (int r = 0; r < TALL; ++r) {
-            const Vector v = load(w[r] + c * LANES);
-            __builtin_prefetch(w[r] + (c + AHEAD) * LANES, 0);
-#pragma GCC unroll 4
-            for (int s = 0; s < WIDE; ++s) sum[s * TALL + r] += v * a[s];
-        }
-    }
-    Real out[WIDE * TALL];
-    for (int i = 0; i < WIDE * TALL; i += LANES) store(out + i, sums<LANES>(sum + i));
-    for (long s = 0; s < WIDE && start + s < inputs; ++s)
-        __builtin_memcpy(z + s * LANES, out + s * TALL, TALL * sizeof(Real));
-}
+// One of a network's threads.
+struct Part {
+    long rank, threads;
+    Real* strip;  // its room, where inputs are many
+    // Which of `count` are its: first ... last.
+    long first(long count) const { return count * rank / threads; }
+    long last(long count) const { return count * (rank + 1) / threads; }
+};
 
 struct Rule {
     Real keep, rate, momentum, decay;
@@ -124,14 +100,8 @@ inline void move(const Rule& rule, Real* w, Real* u, Vector v, Vector change) {
 
 @MANY@
 
-// Blocks first ... last of the neurons after a layer; strip: room, where inputs are many.
-inline void forward(const Layer& layer, const Real* entering, long inputs, long first, long last, Real* strip) {
-    if (strip)
-        forward_many(layer, entering, inputs, first, last, strip);
-    else
-        for (long row = first * LANES; row < last * LANES && row < layer.rows; row += TALL)
-            for (long s = 0; s < inputs; s += WIDE)
-                products(layer, entering, inputs, row, s, layer.after + (row / LANES * inputs + s) * LANES + row % LANES);
+// What leaves blocks first ... last of the neurons after a layer, whose z is there.
+inline void leave(const Layer& layer, long inputs, long first, long last) {
     const long at = first * inputs * LANES, count = (last - first) * inputs * LANES;
     layer.pointwise(layer.constants, layer.gain, layer.after + at, layer.leaving + at, layer.slope + at, count);
     if (last == blocks(layer.rows)) {
@@ -140,6 +110,23 @@ inline void forward(const Layer& layer, const Real* entering, long inputs, long 
             for (long i = layer.rows % LANES; i < LANES; ++i)
                 end[s * LANES + i] = i == layer.rows % LANES ? static_cast<Real>(layer.shift) : Real(0);
     }
+}
+
+// What a thread does of a step forward; of the factors that are kept their products with A come first.
+inline void forward(Descent& of, const Layer& layer, const Real* entering, long step, Part part) {
+    const long inputs = of.inputs, count = blocks(layer.rows), first = part.first(count), last = part.last(count);
+    const long steps = layer.every ? step % layer.every : 0;
+    const Kept some = kept(layer, steps, inputs);
+    if (steps) multiply(some.right, entering, inputs, part.first(some.ranks), part.last(some.ranks), layer.mixed);
+    if (part.strip)
+        forward_many(layer, entering, inputs, first, last, part.strip);
+    else
+        multiply(whole(layer), entering, inputs, first, last, layer.after);
+    if (steps) {
+        meet(of, part.threads);
+        pull(some.left, layer.mixed, layer.after, inputs, first, last);
+    }
+    leave(layer, inputs, first, last);
 }
 
 // R rows of the weights, from `first`, in blocks c0 ... c1 of columns: they give their part of delta before the layer, to
@@ -176,7 +163,6 @@ inline void rows(const Layer& layer, const Rule& rule, const Real* delta, const 
 }
 
 constexpr int HIGH = 8;
-constexpr long NEAR = 1L << 18;  // bytes of neurons that stay near while rows go by
 
 template <bool PULL, bool MOMENTUM>
 void backward(const Layer& layer, const Rule& rule, const Real* entering, Real* before, long inputs, long c0, long c1, Real* strip) {
@@ -193,6 +179,49 @@ void backward(const Layer& layer, const Rule& rule, const Real* entering, Real* 
     }
 }
 
+// Columns c0 ... c1 of a step backward through weights that stay as they are.
+inline void through(Descent& of, const Layer& layer, Real* before, long steps, long c0, long c1, Part part) {
+    const long inputs = of.inputs;
+    const Kept some = kept(layer, steps, inputs);
+    if (steps) multiply(some.left, layer.after, inputs, part.first(some.ranks), part.last(some.ranks), layer.mixed);
+    __builtin_memset(before + c0 * inputs * LANES, 0, (c1 - c0) * inputs * 64);
+    pull(whole(layer), layer.after, before, inputs, c0, c1);
+    if (steps) {
+        meet(of, part.threads);
+        pull(some.right, layer.mixed, before, inputs, c0, c1);
+    }
+}
+
+// Rows from `first` of what is kept: blocks b0 ... b1 of neurons, times a factor.
+inline void keep(const Matrix& to, long first, const Real* neurons, long inputs, long b0, long b1, Real factor) {
+    for (long b = b0; b < b1; ++b)
+        for (long s = 0; s < inputs; ++s)
+            store(to.numbers + (first + s) * to.pitch + b * LANES, factor * load(neurons + (b * inputs + s) * LANES));
+}
+
+inline void fold(const Layer& layer, long steps, long inputs, Part part) {
+    const Kept some = kept(layer, steps, inputs);
+    fold(some.left, some.right, whole(layer), part.first(some.right.vectors), part.last(some.right.vectors));
+}
+
+// Keep what a step changes, and fold in all that is kept if there is no room for more.
+inline void defer(Descent& of, const Layer& layer, const Rule& rule, const Real* entering, long steps, Part part) {
+    const Kept some = kept(layer, steps, of.inputs);
+    const long at = steps * of.inputs, rows = some.left.vectors, columns = some.right.vectors;
+    keep(some.left, at, layer.after, of.inputs, part.first(rows), part.last(rows), -rule.rate);
+    keep(some.right, at, entering, of.inputs, part.first(columns), part.last(columns), 1);
+    if (steps + 1 < layer.every) return;
+    meet(of, part.threads);
+    fold(layer, steps + 1, of.inputs, part);
+}
+
+// Behind the last neuron delta is 0, as it is multiplied too.
+inline void blank(const Layer& layer, long inputs) {
+    Real* end = layer.after + layer.rows / LANES * inputs * LANES;
+    for (long s = 0; s < inputs; ++s)
+        for (long i = layer.rows % LANES; i < LANES; ++i) end[s * LANES + i] = 0;
+}
+
 // C, and delta after the last dense layer.
 inline Real outer(Descent& of) {
     const Layer& last = of.layers[of.depth - 1];
@@ -203,38 +232,30 @@ inline Real outer(Descent& of) {
         total += of.cost(of.constants, f, of.targets + s * last.rows, direction, last.rows, room);
         for (long j = 0; j < last.rows; ++j) last.after[at(j)] = direction[j] / of.inputs * last.slope[at(j)];
     }
+    blank(last, of.inputs);
     return total / of.inputs;
 }
 
-// Wait until all threads of the network are here.
-inline void meet(Descent& of, long threads) {
-    if (threads == 1) return;
-    const long turn = __atomic_load_n(&of.turn, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&of.waiting, 1, __ATOMIC_ACQ_REL) == threads) {
-        of.waiting = 0;
-        __atomic_store_n(&of.turn, turn + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (long i = 0; __atomic_load_n(&of.turn, __ATOMIC_ACQUIRE) == turn; ++i)
-        if (i > 4096) sched_yield();
-}
-
-// Which of `count` are thread `rank`'s.
-inline long share(long count, long rank, long threads) { return count * rank / threads; }
-
 // What a thread does of a step backward. Columns are shared out: no sum depends on how many threads there are.
 template <bool MOMENTUM>
-inline void change(Descent& of, const Rule& rule, long rank, long threads, Real* strip) {
-    for (long l = of.depth - 1; l > 0; --l) {
-        const Layer &layer = of.layers[l], &prior = of.layers[l - 1];
-        const long count = blocks(layer.columns), c0 = share(count, rank, threads), c1 = share(count, rank + 1, threads);
-        backward<true, MOMENTUM>(layer, rule, prior.leaving, prior.after, of.inputs, c0, c1, strip);
-        for (long i = c0 * of.inputs * LANES; i < c1 * of.inputs * LANES; ++i) prior.after[i] *= prior.slope[i];
-        meet(of, threads);
+inline void change(Descent& of, const Rule& rule, long step, Part part) {
+    for (long l = of.depth - 1; l >= 0; --l) {
+        const Layer &layer = of.layers[l], *prior = l ? &layer - 1 : nullptr;
+        const Real* entering = l ? prior->leaving : of.entering;
+        const long count = blocks(layer.columns), c0 = part.first(count), c1 = part.last(count), steps = layer.every ? step % layer.every : 0;
+        if (l && layer.every)
+            through(of, layer, prior->after, steps, c0, c1, part);
+        else if (l)
+            backward<true, MOMENTUM>(layer, rule, entering, prior->after, of.inputs, c0, c1, part.strip);
+        else if (!layer.every)
+            backward<false, MOMENTUM>(layer, rule, entering, nullptr, of.inputs, c0, c1, part.strip);
+        if (layer.every) defer(of, layer, rule, entering, steps, part);
+        if (l) {
+            for (long i = c0 * of.inputs * LANES; i < c1 * of.inputs * LANES; ++i) prior->after[i] *= prior->slope[i];
+            if (c1 == count) blank(*prior, of.inputs);
+        }
+        meet(of, part.threads);
     }
-    const long count = blocks(of.layers->columns);
-    backward<false, MOMENTUM>(*of.layers, rule, of.entering, nullptr, of.inputs, share(count, rank, threads), share(count, rank + 1, threads), strip);
-    meet(of, threads);
 }
 
 // What lies behind the rows' ends is multiplied too.
@@ -243,15 +264,21 @@ inline void clear(const Layer& layer, Real* rows) {
         for (long c = layer.columns + 1; c < blocks(layer.columns) * LANES; ++c) rows[r * layer.pitch + c] = 0;
 }
 
+// What is kept still, so that weights are what they are.
+inline void finish(Descent& of, long step, Part part) {
+    for (long l = 0; l < of.depth; ++l)
+        if (of.layers[l].every && step % of.layers[l].every) fold(of.layers[l], step % of.layers[l].every, of.inputs, part);
+}
+
 }  // namespace
 
 // Steps, until C is no number, above the limit, or as low as the tolerance; C is looked at before each of them and after
 // the last. Every thread of a network calls this, with its rank.
 extern "C" void descend(Descent* one, long rank, long threads) {
     Descent& of = *one;
+    const Part part = {rank, threads, of.strips ? of.strips + rank * of.strip : nullptr};
     const Rule rule = {static_cast<Real>(1.0 - of.rate * of.decay), static_cast<Real>(of.rate), static_cast<Real>(of.momentum),
                        static_cast<Real>(of.decay)};
-    Real* strip = of.strips ? of.strips + rank * of.strip : nullptr;
     for (long l = rank; l < of.depth; l += threads) {
         clear(of.layers[l], of.layers[l].weights);
         clear(of.layers[l], of.layers[l].velocity);
@@ -261,8 +288,7 @@ extern "C" void descend(Descent* one, long rank, long threads) {
         const Real* entering = of.entering;
         for (long l = step == 0 && of.begun ? of.depth : 0; l < of.depth; ++l) {
             const Layer& layer = of.layers[l];
-            const long count = blocks(layer.rows);
-            forward(layer, entering, of.inputs, share(count, rank, threads), share(count, rank + 1, threads), strip);
+            forward(of, layer, entering, step, part);
             entering = layer.leaving;
             meet(of, threads);
         }
@@ -273,10 +299,10 @@ extern "C" void descend(Descent* one, long rank, long threads) {
             of.ended = step == of.steps || !(cost <= of.limit) || cost - cost != 0 || cost <= of.tolerance;
         }
         meet(of, threads);
-        if (of.ended) return;
+        if (of.ended) return finish(of, step, part);
         if (of.momentum != 0.0)
-            change<true>(of, rule, rank, threads, strip);
+            change<true>(of, rule, step, part);
         else
-            change<false>(of, rule, rank, threads, strip);
+            change<false>(of, rule, step, part);
     }
 }

@@ -30,12 +30,15 @@ Number = ctypes.c_double
 _LARGE = 2**22
 # With so many inputs (measured) products are those of many.cpp, which take strips of so many vectors a row.
 _MANY, _STRIP = 32, 12
+# Fewer steps are over before keeping them has gained anything.
+_SHORT = 4
 
 
 class _Layer(ctypes.Structure):
     _fields_ = [("weights", Pointer), ("velocity", Pointer), *((name, Long) for name in ("rows", "columns", "pitch"))]
     _fields_ += [("pointwise", Pointer), ("constants", Pointer), ("gain", Number), ("shift", Number)]
     _fields_ += [(name, Pointer) for name in ("after", "slope", "leaving")]
+    _fields_ += [("every", Long), *((name, Pointer) for name in ("left", "right", "mixed"))]
 
 
 class _Descent(ctypes.Structure):
@@ -71,6 +74,11 @@ class Stretch(NamedTuple):
     learning_rate: float
     momentum: float
     weight_decay: float
+    kept: tuple[int, ...]
+    """Steps of each dense layer that are kept until they are folded into its weights; 0: they are changed at once.
+
+    0 with momentum and weight decay. None are kept where fewer than four are made.
+    """
 
 
 class Made(NamedTuple):
@@ -121,6 +129,7 @@ class Descents:
         padded[:, : entering.shape[1]] = entering
         self._entering = padded.view(self._inputs, -1, self._lanes).transpose(0, 1).contiguous()
         self._seen: tuple[int, ...] = ()
+        self._folded = False
         self._networks: list[_Network] = []
 
     def run(
@@ -129,12 +138,19 @@ class Descents:
         """Steps of S networks, each until its cost is above its limit, no number, or low enough.
 
         weights, velocity: S×n_{ℓ+1}×(n_ℓ + 1) each, `apart`, changed in place, and by nobody else between two runs.
+        Nothing is kept of them at the end.
         """
         places = pointers(*weights, *velocity)
-        begun, self._seen = places == self._seen, ()
-        if not begun:
-            count = len(limits)
-            self._networks = [self._network([w[i] for w in weights], [u[i] for u in velocity]) for i in range(count)]
+        known, self._seen = places == self._seen, ()
+        if not known:
+            some = [([w[i] for w in weights], [u[i] for u in velocity]) for i in range(len(limits))]
+            self._networks = [self._network(*one, stretch.kept) for one in some]
+        keeps = any(stretch.kept) and stretch.steps >= _SHORT
+        # Weights that were folded are rounded, and neurons still those from before.
+        begun, self._folded = known and not self._folded, keeps
+        for network in self._networks:
+            for layer, steps in zip(network.layers, stretch.kept, strict=True):
+                layer.every = steps if keeps else 0
         stretch = stretch._replace(
             y=stretch.y.to(torch.float64).contiguous(),
             shift=None if stretch.shift is None else stretch.shift.to(torch.float64).contiguous(),
@@ -186,7 +202,7 @@ class Descents:
         )
         return _Task(arguments, costs, (stretch, room))
 
-    def _network(self, weights: Sequence[Tensor], velocity: Sequence[Tensor]) -> _Network:
+    def _network(self, weights: Sequence[Tensor], velocity: Sequence[Tensor], kept: Sequence[int]) -> _Network:
         layers, neurons = (_Layer * len(weights))(), []
         for number, (w, link) in enumerate(zip(weights, self._links, strict=True)):
             neurons.append(torch.empty(3, self._inputs * self._padded(len(w) + 1), dtype=self._dtype))
@@ -194,11 +210,20 @@ class Descents:
             shape = len(w), w.shape[1] - 1, w.stride(0)
             code = self._pointwise[number], ctypes.addressof(self._constants[number + 1])
             some = pointers(*neurons[-1])
-            layers[number] = _Layer(w.data_ptr(), moving, *shape, *code, link.gain, link.shift, *some)
+            factors = self._factors(w, kept[number] * self._inputs)
+            neurons += factors
+            told = kept[number], *pointers(*factors)
+            layers[number] = _Layer(w.data_ptr(), moving, *shape, *code, link.gain, link.shift, *some, *told)
         longest = max(self._inputs, *(max(w.shape) for w in weights))
         threads = torch.get_num_threads() if self._inputs >= _MANY else 0
         strips = torch.empty(threads, self._padded(longest) * _STRIP * self._lanes, dtype=self._dtype)
         return _Network(layers, strips, (weights, velocity, neurons))
+
+    def _factors(self, weights: Tensor, ranks: int) -> list[Tensor]:
+        """Room for factors of V, and for their products with neurons."""
+        rows, columns = weights.shape
+        sizes = ranks * self._padded(rows + 1), ranks * self._padded(columns), self._padded(ranks) * self._inputs
+        return [torch.empty(size, dtype=self._dtype) for size in sizes]
 
     def _all(self, tasks: Sequence[_Task], size: int) -> None:
         """Networks side by side, or rows of one network, whichever keeps threads busy; size: of one network's step."""

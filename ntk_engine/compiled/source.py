@@ -90,7 +90,7 @@ def points_source(template: str, lines: str, constants: int, number: str) -> str
 def descent_source(number: str) -> str:
     """The text to compile for gradient descent; number: C++'s word for the weights' dtype."""
     integer = {"double": "long", "float": "int"}[number]
-    text = _text("descent.cpp").replace("@MANY@", _text("many.cpp"))
+    text = _text("matrices.cpp") + _text("descent.cpp").replace("@MANY@", _text("many.cpp"))
     return text.replace("@NUMBER@", number).replace("@INTEGER@", integer)
 
 

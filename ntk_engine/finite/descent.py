@@ -18,6 +18,7 @@ from ntk_engine.finite.graph import Graph
 from ntk_engine.finite.leaps import leaps
 from ntk_engine.finite.masks import Masks
 from ntk_engine.finite.parameters import augmented, parameters
+from ntk_engine.folding import kept_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +108,18 @@ class Descent:
         """Of all networks, as views."""
         return parameters(self.weights)
 
+    @cached_property
+    def kept(self) -> tuple[int, ...]:
+        """Steps of each dense layer whose changes are kept as factors of low rank until they are folded into V.
+
+        0: weights are changed at every step, as they are in leaps of fewer than four. At the end of a leap nothing is
+        kept.
+        """
+        if not self.seeds or self._rule.momentum or self._rule.weight_decay or self._loop is None:
+            return (0,) * len(self.weights)
+        sizes = [(item.shape[1], item.shape[2], len(self._x), item.itemsize) for item in self.weights]
+        return tuple(kept_steps(*size) for size in sizes)
+
     @property
     def ceiling(self) -> float:
         """C of the function 0, where the cost is bounded from below; else inf."""
@@ -176,7 +189,7 @@ class Descent:
         rule, steps = self._rule, min(until - self.step, max(int(_LONGEST / size), 1))
         y = self._cost.at(self._y, self.step)
         rates = rule.learning_rate, rule.momentum, rule.weight_decay
-        stretch = Stretch(y, self._shift, steps, tolerance, *rates)
+        stretch = Stretch(y, self._shift, steps, tolerance, *rates, self.kept)
         made = self._loop.run(self.weights, self.velocity, limits.tolist(), stretch)
         reached = max(item.steps for item in made)
         cost = made[0].costs.new_full((len(made), reached + 1), nan)

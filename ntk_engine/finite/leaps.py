@@ -1,6 +1,7 @@
 """Which descents are compiled, and what the compiled loop is told of them: see compiled/descent.cpp.
 
-Where few inputs meet the weights, a step is as fast as memory: the loop reads each weight twice and writes it once.
+Where few inputs meet the weights, a step is as fast as memory: the loop reads each weight twice and writes it once, or
+once in some steps (ntk_engine/folding.py).
 With many inputs it is a matter of matrix products, and what is around them costs the less the larger these are.
 """
 

@@ -53,6 +53,8 @@ class Run:
     """V = [W, b] of every dense layer at the end, S×n_{ℓ+1}×(n_ℓ + 1),"""
     velocity: list[Tensor] = field(default_factory=list)
     """and with momentum their velocity."""
+    kept: tuple[int, ...] = ()
+    """Steps of each dense layer that are kept before they change its weights; 0: each at once. See `Descent.kept`."""
 
     @property
     def parameters(self) -> Parameters:
@@ -78,7 +80,7 @@ def follow(
     tolerance: the cost at which a network ends. first_cost: C_0 (S), where the descent is resumed.
     """
     count, first = len(descent.seeds), descent.step
-    run = Run(first, descent.weights[0].new_full((count, until - first + 1), torch.nan))
+    run = Run(first, descent.weights[0].new_full((count, until - first + 1), torch.nan), kept=descent.kept)
     run.endings, run.steps = [Ending.ALL_STEPS] * count, [until] * count
     alive = list(range(count))
     ended: dict[int, list[Tensor]] = {}
