@@ -80,6 +80,7 @@ def _arrays(spec: "TrainingSpec", sizes: Sizes, length: int) -> list[ArrayPlan]:
         ArrayPlan("cost", (s, spec.steps + 1), "float64", 1, length),
         ArrayPlan("endings", (s, 2), "float64", 1, 2),
         ArrayPlan("largest_rate", (s,), "float64", 1, 1),
+        ArrayPlan("kept", (sizes.layers,), "float64", sizes.layers, 1),
         ArrayPlan("parameters", (s, p), dtype, 1, min(p, PARAMETER_TILE)),
     ]
     if spec.momentum:

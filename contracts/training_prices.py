@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from contracts.training_sizes import FIELD_OF, Sizes
 from ntk_engine.architecture import Mlp
+from ntk_engine.folding import kept_numbers
 
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
@@ -52,7 +53,8 @@ def network_bytes(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, i
     points = max([sizes.points, *(shape[0] for shape in sizes.recorded.values() if shape)])
     copies = WEIGHT_COPIES + (1 if spec.momentum else 0) + (1 if "drift" in sizes.steps else 0)
     copies += 0 if spec.expansion is None else 3 * spec.expansion
-    network = item * (copies * sizes.parameters + NEURON_COPIES * points * sizes.neurons)
+    kept = sum(kept_numbers(*size, sizes.points, item) for size in sizes.dense)
+    network = item * (copies * sizes.parameters + kept + NEURON_COPIES * points * sizes.neurons)
     return network, 4 * 8 * points * max(sizes.outputs, 1)
 
 

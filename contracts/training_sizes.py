@@ -39,6 +39,8 @@ class Sizes:
     """What one network has of each recorded array at one step, by the array's name."""
     steps: dict[str, Sequence[int]]
     """When, by the field of `record`."""
+    dense: tuple[tuple[int, int], ...]
+    """Rows and columns of V = [W, b] of every dense layer."""
     looked_at: int
     """Inputs that all records look at together, times the steps at which they do."""
 
@@ -61,6 +63,7 @@ class Sizes:
             parameters=sum(fan.parameters for fan in sizes),
             neurons=sum(fan.outputs for fan in sizes),
             layers=len(sizes),
+            dense=tuple((fan.outputs, fan.inputs + 1) for fan in sizes),
             recorded=shapes,
             steps=steps,
             looked_at=sum(points[name] * len(steps[name]) for name in points),

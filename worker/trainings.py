@@ -41,6 +41,8 @@ def _train(group: Group) -> Iterator[TileData]:
     records = Records(group, going, x, spec.cost.outputs(y.shape[1]))
     found = _follow(group, going, x, y, records)
     yield from _costs(group, found, going)
+    if group.start == 0 and group.first == 0:
+        yield TileData("kept", 0, 0, np.array(found.kept, dtype=np.float64)[:, None])
     yield from records.tiles(found)
     yield from _flat(group, "parameters", found.weights, going)
     if spec.momentum:

@@ -18,6 +18,7 @@ async def submit_training(spec: Annotated[TrainingSpec, Body(openapi_examples=TR
 
     Arrays grow while the job runs: a block of one is there as soon as its steps are made. NaN stands behind the end of
     a network that ended early; `endings` has how each ended (0: all steps, 1: tolerance, 2: diverged) and after how
-    many steps, `largest_rate` 2/λ_1 of those that diverged.
+    many steps, `largest_rate` 2/λ_1 of those that diverged, `kept` how many steps each dense layer's changes are kept
+    as factors of low rank (0: none).
     """
     return await asking.submit(spec)

@@ -112,6 +112,7 @@ def test_arrays_have_the_shapes_that_they_should() -> None:
         "cost": (2, 1001),
         "endings": (2, 2),
         "largest_rate": (2,),
+        "kept": (4,),
         "parameters": (2, parameters),
         "velocity": (2, parameters),
         "outputs": (2, 2, 10, 3),

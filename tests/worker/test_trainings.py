@@ -52,8 +52,9 @@ def context(database_url: str) -> Iterator[Context]:
 
 
 def dataset(database: Database, y: np.ndarray = Y, identity: str = "1" * 32) -> str:
+    x = X[: len(y)]
     with database.begin() as write:
-        content = [Rows("x", X.shape, "float64", [X]), Rows("y", y.shape, "float64", [y])]
+        content = [Rows("x", x.shape, "float64", [x]), Rows("y", y.shape, "float64", [y])]
         return store(write, Description(None, {"type": "inline"}, "made here"), content, lambda: identity)
 
 
@@ -115,6 +116,7 @@ def test_a_chain_of_parts_is_one_training(context: Context, rule: dict[str, floa
         np.testing.assert_array_equal(got["outputs"][number, -1], f)
     assert got["outputs_steps"].tolist() == [0, 10, 20, 30, 40, 50]
     assert got["endings"].tolist() == [[0, 50]] * 3
+    assert got["kept"].tolist() == [0, 0, 0]
     np.testing.assert_array_equal(got["kernel_drift"][:, 0], 0.0)
     drift = got["kernel"][:, 2] - got["kernel"][:, 0]
     expected = np.linalg.norm(drift, axis=(1, 2)) / np.linalg.norm(got["kernel"][:, 0], axis=(1, 2))
@@ -160,6 +162,30 @@ def test_a_chain_begins_with_the_parameters_that_are_given(context: Context, mor
         np.testing.assert_allclose(got["parameter_drift"][0], [[0.0] * 3, moved], rtol=1e-13)
     if more.get("centred"):
         np.testing.assert_array_equal(got["outputs"][0, 0], 0.0)
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_kept_steps_are_folded_in_where_a_part_ends(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a checkpoint is all that the next part needs; and the job says what was kept."""
+    monkeypatch.setattr(training_plan, "PART_SECONDS", 8e-3)
+    network, count, seed = NETWORK | {"width": 300}, 31, 4
+    fields = {"architecture": network, "dtype": "float32", "steps": count, "seeds": [seed], "learning_rate": 0.1}
+    few = dataset(context.database, Y[:4], "2" * 32)
+    job = submitted(context, record={}, ensemble=None, **(fields | {"dataset": few}))
+    with context.database.read() as read:
+        length = arrays.of_job(read, job)["cost"].plan.tile_cols
+    assert 4 <= length < count
+    got = computed(context, job)
+    spec = TrainingSpec(dataset="1" * 32, **(SPEC | fields))
+    x, y = torch.from_numpy(X[:4]).float(), torch.from_numpy(Y[:4]).float()
+    weights, first = finite.weights(spec.architecture, 4, 2, [seed], dtype=x.dtype), None
+    for start in range(0, count, length):
+        descent = Descent(spec.architecture, weights, x, y, spec.cost, Rule(learning_rate=0.1), [seed], step=start)
+        run = follow(descent, min(start + length, count), first_cost=first)
+        first = run.cost[:, 0] if first is None else first
+        weights = run.weights
+    np.testing.assert_array_equal(got["parameters"], finite.flattened(weights))
+    assert got["kept"].tolist() == list(run.kept) == [0, 4, 0]
 
 
 @pytest.mark.usefixtures("short_parts")
