@@ -8,6 +8,7 @@ from ntk_engine.compiled.descents import Descents, Link, Stretch
 from ntk_engine.compiled.kinks import kinks
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
 from ntk_engine.compiled.points import PointFormula, record_cost, record_pointwise
+from ntk_engine.compiled.pointwise import Pointwise
 from ntk_engine.compiled.row_recording import RowFormula, record_rows
 from ntk_engine.compiled.rows import rows
 from ntk_engine.compiled.source import kinks_source, layers_source, profile_source, series_source, table_source
@@ -21,6 +22,7 @@ __all__ = [
     "Descents",
     "Link",
     "PointFormula",
+    "Pointwise",
     "RowFormula",
     "Stage",
     "Stretch",

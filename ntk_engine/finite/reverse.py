@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ntk_engine.architecture import layers
+from ntk_engine.finite.pointwise import value_and_slope
 from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
 
 if TYPE_CHECKING:
@@ -21,16 +22,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntk_engine.activations.base import Activation
     from ntk_engine.architecture import Architecture
     from ntk_engine.finite.masks import Masks
     from ntk_engine.finite.parameters import Parameters
     from ntk_engine.layers import Layer
 
 __all__ = ["Passed", "Term", "There", "passed", "there"]
-
-# Neurons whose activations are computed at once: with what lies between, they stay in a core's cache.
-_CACHED = 2**16
 
 Back = Callable[["Tensor"], "Tensor | None"]
 """From ∂(v·f)/∂(neurons after) to that by those before, …×r×N×n; None where these do not depend on parameters.
@@ -155,22 +152,8 @@ def _product(shift: Tensor, a: Tensor, b: Tensor, beta: float, factor: float) ->
 
 @_through.register(Nonlinearity)
 def _(layer: Nonlinearity, z: Tensor, _way: _Way) -> tuple[Tensor, Back]:
-    value, slope = _pointwise(layer.activation, z)
+    value, slope = value_and_slope(layer.activation, z)
     return value, lambda outer: _times(outer, slope)
-
-
-def _pointwise(activation: Activation, z: Tensor) -> tuple[Tensor, Tensor]:
-    """σ(z) and σ'(z)."""
-    if z.device.type != "cpu" or z.numel() <= _CACHED:
-        return activation.value(z), activation.derivative(z)
-    value, slope = torch.empty_like(z), torch.empty_like(z)
-    before, after, steepness = (some.view(-1, z.shape[-1]) for some in (z.contiguous(), value, slope))
-    side = max(1, _CACHED // z.shape[-1])
-    for first in range(0, len(before), side):
-        some = slice(first, first + side)
-        after[some] = activation.value(before[some])
-        steepness[some] = activation.derivative(before[some])
-    return value, slope
 
 
 def _times(outer: Tensor, slope: Tensor) -> Tensor:
