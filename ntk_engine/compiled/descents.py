@@ -140,7 +140,8 @@ class Descents:
         weights, velocity: S×n_{ℓ+1}×(n_ℓ + 1) each, `apart`, changed in place, and by nobody else between two runs.
         Nothing is kept of them at the end.
         """
-        places = pointers(*weights, *velocity)
+        # More threads need more strips.
+        places = torch.get_num_threads(), *pointers(*weights, *velocity)
         known, self._seen = places == self._seen, ()
         if not known:
             some = [([w[i] for w in weights], [u[i] for u in velocity]) for i in range(len(limits))]

@@ -193,6 +193,20 @@ def test_threads_make_no_difference(inputs: int, width: int, seeds: tuple[int, .
     same(runs[0], runs[2])
 
 
+def test_threads_may_change_between_leaps() -> None:
+    arch, threads, runs = mlp(depth=3, activation="relu"), torch.get_num_threads(), []
+    try:
+        for counts in ((1, 1, 1), (1, 4, 2)):
+            some = descent(arch, inputs=50, width=320)
+            for number, count in enumerate(counts, start=1):
+                torch.set_num_threads(count)
+                runs.append(follow(some, 2 * number, first_cost=torch.ones(1, dtype=torch.float64)))
+                assert len(some._loop._networks[0].strips) == count  # type: ignore[union-attr]
+    finally:
+        torch.set_num_threads(threads)
+    same(runs[2], runs[5])
+
+
 def test_networks_side_by_side_are_those_alone() -> None:
     arch = mlp(depth=3, activation="tanh")
     together = follow(descent(arch, seeds=(0, 1, 2)), 20)
