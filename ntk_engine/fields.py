@@ -23,7 +23,9 @@ class ArchitectureError(ValueError):
     """
 
     def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
-        super().__init__("; ".join(sentence for _, sentence in faults))
+        # What was given may hold half of a surrogate pair, and who reads the message may need text of UTF-8.
+        text = "; ".join(sentence for _, sentence in faults)
+        super().__init__(text.encode(errors="backslashreplace").decode())
         self.faults = faults
 
 

@@ -80,6 +80,7 @@ def test_parameters_of_activations_are_schemas() -> None:
         ("[]", ["architecture"]),
         ('["relu", {"type": "dense", "beta": -1}]', ["architecture/1/beta", "architecture/0"]),
         ('{"type": "serial", "layers": ["dense", "wavy"]}', ["architecture/layers/1"]),
+        ('["dense", "\\ud800"]', ["architecture/1"]),
     ],
 )
 def test_a_bad_architecture_names_each_fault(client: httpx.Client, text: str, pointers: list[str]) -> None:
