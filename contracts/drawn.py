@@ -1,12 +1,13 @@
 """What finite networks that are drawn from a seed cost: their size, and one core's seconds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts.problems import INVALID_REQUEST, TOO_LARGE
 from contracts.settings import Settings
 from contracts.tiling import Matrix, check_layers
-from ntk_engine.architecture import ArchitectureError
-from ntk_engine.widths import fans
+from ntk_engine.architecture import Architecture, ArchitectureError
+from ntk_engine.widths import Fan, fans
 
 # Layers are listed to be counted.
 MOST_LAYERS = 10_000
@@ -32,10 +33,7 @@ class Drawn(NamedTuple):
 def drawn(matrix: Matrix, width: int, n_outputs: int | None, limits: Settings) -> Drawn:
     """The network's size; raises ProblemError where there is none, or it does not fit into a worker."""
     check_layers(matrix.architecture, min(MOST_LAYERS, int(limits.max_job_seconds / SECONDS_PER_CALLED_LAYER)))
-    try:
-        found = fans(matrix.architecture, matrix.dimension, n_outputs, width)
-    except ArchitectureError as error:
-        raise INVALID_REQUEST.error(f"There is no such finite network: {error}.", "/architecture") from error
+    found = dense(matrix.architecture, matrix.dimension, n_outputs, width)
     parameters, most = sum(fan.parameters for fan in found), limits.memory_bytes // (8 * COPIES)
     if parameters > most:
         said = f"A network of so many parameters does not fit into a worker; there may be {most:,}."
@@ -43,3 +41,12 @@ def drawn(matrix: Matrix, width: int, n_outputs: int | None, limits: Settings) -
         raise TOO_LARGE.error(said, "/architecture", figures)
     neurons = [fan.outputs for fan in found]
     return Drawn(parameters, sum(neurons), max(neurons), len(found))
+
+
+def dense(architecture: Architecture, inputs: int, n_outputs: int | None, width: int | None) -> Sequence[Fan]:
+    """The dense layers; raises ProblemError where there is no such network, or one of too many layers to list."""
+    check_layers(architecture, MOST_LAYERS)
+    try:
+        return fans(architecture, inputs, n_outputs, width)
+    except ArchitectureError as error:
+        raise INVALID_REQUEST.error(f"There is no such finite network: {error}.", "/architecture") from error

@@ -9,6 +9,7 @@ from contracts.drawn import (
     SECONDS_PER_CALLED_LAYER,
     SECONDS_PER_NUMBER,
     Drawn,
+    dense,
     drawn,
 )
 from contracts.given import Trained, Uploaded
@@ -18,7 +19,6 @@ from contracts.settings import Settings
 from contracts.spec_types import Seed
 from contracts.tiling import LARGEST_PART, LARGEST_TILE, PART_SECONDS, WIDE, Matrix, Tiling
 from ntk_engine.architecture import Architecture
-from ntk_engine.widths import fans
 
 # One core's, measured: a product and a sum; a neuron of a row, there and from every output back, and an entry of a
 # layer's two Gram matrices, in all that is done to them beside.
@@ -76,7 +76,7 @@ class Empirical(Asked):
             self.uploaded.check(x, self._parameters(architecture, inputs), "/method/uploaded")
 
     def _parameters(self, architecture: Architecture, inputs: int) -> int:
-        return sum(fan.parameters for fan in fans(architecture, inputs, self.n_outputs, self.width))
+        return sum(fan.parameters for fan in dense(architecture, inputs, self.n_outputs, self.width))
 
     def entry_shape(self) -> tuple[int, ...]:
         """k×k numbers for each pair of inputs, or one."""

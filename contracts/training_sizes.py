@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts.drawn import MOST_LAYERS
+from contracts.drawn import dense
 from contracts.plan import ArrayPlan, References
 from contracts.problems import INVALID_REQUEST
-from contracts.tiling import check_layers
-from ntk_engine.architecture import ArchitectureError
-from ntk_engine.widths import fans
 
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
@@ -49,11 +46,7 @@ class Sizes:
         """Raises ProblemError, naming the field, where the spec does not fit what it refers to."""
         found = references.datasets[spec.dataset]
         x, outputs = found["x"], _outputs(spec, found)
-        check_layers(spec.architecture, MOST_LAYERS)
-        try:
-            sizes = fans(spec.architecture, x.cols, outputs)
-        except ArchitectureError as error:
-            raise INVALID_REQUEST.error(f"There is no such finite network: {error}.", "/architecture") from error
+        sizes = dense(spec.architecture, x.cols, outputs, None)
         points = {name: _points(spec, references, name, x) for name in spec.record.asked()}
         steps = {name: _steps(spec, name) for name in points}
         shapes = _shapes(spec, references, points, outputs, sum(fan.parameters for fan in sizes), len(sizes))

@@ -133,3 +133,11 @@ def test_a_job_is_said_to_take_what_it_was_seen_to_take(
     made = plan(n, d, architecture=mlp(depth), width=width, n_outputs=k, outputs=outputs, dtype=dtype)
     computed = made.seconds - sum(array.stored_bytes for array in made.arrays) * SECONDS_PER_STORED_BYTE
     assert measured / 2 < computed < 2 * measured
+
+
+@pytest.mark.parametrize("architecture", [{"depth": 10**400}, ["dense", "relu", {"type": "dense", "width": 2}]])
+def test_parameters_of_a_network_that_there_cannot_be(architecture: object) -> None:
+    """It is refused before its parameters are counted."""
+    with pytest.raises(ProblemError) as refused:
+        plan(10, architecture=architecture, uploaded={"dataset": ONE})
+    assert refused.value.problem.errors[0].pointer.startswith("/architecture")
