@@ -99,7 +99,14 @@ REFUSED: dict[str, tuple[bytes, str, dict[str, str], int, str, str]] = {
         "invalid-request",
         "/file/__metadata__/architecture",
     ),
-    "half a letter inside": (metadata(architecture='["\\ud800"]'), MEDIA, {}, 422, "invalid-request", "/file/__metadata__/architecture/0"),
+    "half a letter inside": (
+        metadata(architecture='["\\ud800"]'),
+        MEDIA,
+        {},
+        422,
+        "invalid-request",
+        "/file/__metadata__/architecture/0",
+    ),
     "a later format": (metadata(format="ntkd.parameters/2"), MEDIA, {}, 422, "unreadable-upload", "/file/__metadata__"),
     "an unknown field": (INSIDE, MEDIA, {"labels": "one_hot"}, 422, "invalid-request", "/labels"),
     "more than the network": (
