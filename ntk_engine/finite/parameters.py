@@ -140,7 +140,7 @@ def unflattened(flat: Tensor, into: Sequence[Tensor]) -> list[Tensor]:
     """The same numbers in `into`, which has their shapes."""
     at = 0
     for item in into:
-        size = item[0].numel()
+        size = item.shape[1:].numel()
         item.copy_(flat[:, at : at + size].view(item.shape))
         at += size
     return list(into)

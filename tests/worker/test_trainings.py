@@ -125,6 +125,21 @@ def test_a_chain_of_parts_is_one_training(context: Context, rule: dict[str, floa
     np.testing.assert_allclose(got["kernel_quantiles"][:, 0], np.median(got["kernel"], axis=0), rtol=1e-14)
 
 
+@pytest.mark.parametrize("more", [{"centred": True}, {"expansion": 2}])
+@pytest.mark.usefixtures("short_parts")
+def test_a_network_that_began_as_it_was_told_may_end_early(context: Context, more: dict[str, object]) -> None:
+    """The parts after its end have no network to look back at."""
+    arch = TrainingSpec(dataset="1" * 32, **SPEC).architecture
+    theta = finite.flattened(finite.weights(arch, 4, 2, [8]))
+    with context.database.begin() as write:
+        rows = Rows("x", tuple(theta.shape), "float64", [theta.numpy()])
+        given = store(write, Description(None, {"type": "inline"}, "made here"), [rows], lambda: "e" * 32)
+    asked = {"uploaded": {"dataset": given}, "seeds": [3], "record": {"outputs": {"at": [0, 50]}}, "ensemble": None}
+    got = computed(context, submitted(context, **asked, tolerance=1e6, **more))
+    assert got["endings"].tolist() == [[float(Ending.TOLERANCE), 0.0]]
+    np.testing.assert_array_equal(got["parameters"], theta)
+
+
 @pytest.mark.parametrize("more", [{}, {"centred": True}, {"expansion": 1}])
 @pytest.mark.usefixtures("short_parts")
 def test_a_chain_begins_with_the_parameters_that_are_given(context: Context, more: dict[str, object]) -> None:
