@@ -6,7 +6,7 @@ import ctypes
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from threading import Thread
+from threading import Barrier, BrokenBarrierError, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -253,10 +253,24 @@ def _numbers(constants: Sequence[float]) -> ctypes.Array[ctypes.c_double]:
 
 
 def _together(calls: Sequence[Callable[[], None]]) -> None:
-    """At once, each in a thread; the first in this one."""
-    others = [Thread(target=call) for call in calls[1:]]
-    for thread in others:
-        thread.start()
+    """At once, each in a thread, the first in this one; none where not all can be, as they wait for one another."""
+    start = Barrier(len(calls))
+    others = [Thread(target=_after, args=(start, call)) for call in calls[1:]]
+    try:
+        for thread in others:
+            thread.start()
+        start.wait()
+    except BaseException:
+        start.abort()
+        raise
     calls[0]()
     for thread in others:
         thread.join()
+
+
+def _after(start: Barrier, call: Callable[[], None]) -> None:
+    try:
+        start.wait()
+    except BrokenBarrierError:
+        return
+    call()

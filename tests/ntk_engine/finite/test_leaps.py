@@ -1,6 +1,7 @@
 """The compiled loop against its twin, the same descent step by step on tensors."""
 
 from dataclasses import fields
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -205,6 +206,27 @@ def test_threads_may_change_between_leaps() -> None:
     finally:
         torch.set_num_threads(threads)
     same(runs[2], runs[5])
+
+
+def test_without_a_thread_none_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started, threads = Thread.start, [], torch.get_num_threads()
+
+    def some_start(thread: Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    given = descent(mlp(depth=4, activation="relu"), width=600)
+    monkeypatch.setattr(Thread, "start", some_start)
+    try:
+        torch.set_num_threads(3)
+        with pytest.raises(RuntimeError, match="new thread"):
+            follow(given, 20)
+    finally:
+        torch.set_num_threads(threads)
+    started[0].join(10.0)
+    assert not started[0].is_alive()
 
 
 def test_networks_side_by_side_are_those_alone() -> None:
