@@ -2,8 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -39,8 +39,15 @@ async def json_of(request: Request) -> Any:
         raise MALFORMED_JSON.error("The body is not JSON that can be read.") from error
 
 
+def file_of(request: Request, media_type: str, names: Mapping[str, str]) -> AbstractAsyncContextManager[Upload] | None:
+    """The file in a form, or the body as a file of the name that its media type stands for; None if it is neither."""
+    if media_type == "multipart/form-data":
+        return _in_form(request)
+    return _as_body(request, names[media_type]) if media_type in names else None
+
+
 @asynccontextmanager
-async def in_form(request: Request) -> AsyncIterator[Upload]:
+async def _in_form(request: Request) -> AsyncIterator[Upload]:
     """The file of a multipart form; its temporary file is gone afterwards."""
     try:
         form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES)
@@ -63,7 +70,7 @@ def _upload(form: FormData) -> Upload:
 
 
 @asynccontextmanager
-async def as_body(request: Request, filename: str) -> AsyncIterator[Upload]:
+async def _as_body(request: Request, filename: str) -> AsyncIterator[Upload]:
     """The body itself as a file, in a temporary one without a name; the fields are the query's."""
     with tempfile.TemporaryFile() as file:
         waiting = bytearray()

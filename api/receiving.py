@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api.bodies import Upload, as_body, in_form, json_of
+from api.bodies import Upload, file_of, json_of
 from api.keeping import Keeping, Kept, media_type, stored_answer, validated
 from api.middleware import is_json
 from contracts.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE
@@ -50,11 +50,8 @@ class _Receiving:
         if is_json(given):
             made = partial(self._made, await json_of(request))
             return stored_answer(*await self.keeping.services.threads.upload(made))
-        if given == "multipart/form-data":
-            body = in_form(request)
-        elif given in FILES:
-            body = as_body(request, FILES[given])
-        else:
+        body = file_of(request, given, FILES)
+        if body is None:
             known = ", ".join(["application/json", "multipart/form-data", *FILES])
             raise UNSUPPORTED_MEDIA_TYPE.error(f"A dataset comes as {known}; the Content-Type is {given or 'missing'}.")
         async with body as upload:

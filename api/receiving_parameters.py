@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
-from api.bodies import Upload, as_body, in_form
+from api.bodies import Upload, file_of
 from api.keeping import Keeping, Kept, media_type, stored_answer, validated
 from api.problems import invalid_parameter
 from contracts.parameters import FORMAT, MEDIA_TYPES, fit
@@ -42,11 +42,8 @@ class _ReceivingParameters:
     async def response(self, request: Request) -> Response:
         """201 with the new dataset, or 200 with the one that has these numbers already."""
         given = media_type(request)
-        if given == "multipart/form-data":
-            body = in_form(request)
-        elif given in BODIES:
-            body = as_body(request, "")
-        else:
+        body = file_of(request, given, dict.fromkeys(BODIES, ""))
+        if body is None:
             known = ", ".join(["multipart/form-data", *BODIES])
             raise UNSUPPORTED_MEDIA_TYPE.error(f"Parameters come as {known}; the Content-Type is {given or 'missing'}.")
         async with body as upload:

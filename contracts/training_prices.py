@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contracts.training_sizes import FIELD_OF, Sizes
 from ntk_engine.architecture import Mlp
-from ntk_engine.folding import kept_numbers
+from ntk_engine.folding import kept_numbers, looped
 
 if TYPE_CHECKING:
     from contracts.trainings import TrainingSpec
@@ -18,9 +18,8 @@ SECONDS_PER_PRODUCT = 2 / 30e9
 SECONDS_PER_MOVED_BYTE = 1 / 8e9
 SECONDS_PER_NEURON = 10e-9
 SECONDS_PER_CALLED_LAYER = 60e-6
-# The same where the step is compiled: for so many inputs, or networks of no more parameters.
+# The same where the step is compiled.
 SECONDS_PER_LOOPED_LAYER = 0.5e-6
-FEW_POINTS, FEW_PARAMETERS = 64, 2**19
 # A step of a Taylor expansion, by its order, in steps of the network itself.
 PASSES_OF_EXPANSION = (1, 3, 8)
 # Copies of weights and of neurons that a worker holds at its peak.
@@ -42,10 +41,10 @@ def step_seconds(spec: "TrainingSpec", sizes: Sizes, item: int) -> float:
 
 
 def _looped(spec: "TrainingSpec", sizes: Sizes) -> bool:
-    """Whether steps are made in one compiled loop, as chains of layers are for few inputs."""
+    """Whether steps are made in one compiled loop, as those of chains of layers are."""
     whole = spec.batch_size is None or spec.batch_size >= sizes.points
-    small = sizes.points <= FEW_POINTS or sizes.parameters <= FEW_PARAMETERS
-    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and small
+    fast = looped(sizes.points, max(rows * columns for rows, columns in sizes.dense))
+    return isinstance(spec.architecture, Mlp) and whole and spec.expansion is None and fast
 
 
 def network_bytes(spec: "TrainingSpec", sizes: Sizes, item: int) -> tuple[int, int]:

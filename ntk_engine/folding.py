@@ -1,4 +1,4 @@
-"""What a step of descent on few inputs costs, and whether its changes are kept as factors before they meet the weights.
+"""Which steps of descent are compiled, and whether their changes are kept as factors before they meet the weights.
 
 At once, a step reads V (rows×columns) twice and writes it once. Where k steps of N inputs are kept, V stays as it is
 and their δᵀA, of rank kN at most, are folded in after k: the same sums in another order (see docs/mathematics.md). Then
@@ -8,7 +8,12 @@ time, and a float32 weight is rounded once in place of k times. The rates are on
 without torch.
 """
 
-__all__ = ["kept_numbers", "kept_steps"]
+__all__ = ["MANY_INPUTS", "kept_numbers", "kept_steps", "looped"]
+
+# With so many inputs (measured) a compiled step's products are those of compiled/many.cpp, and none are kept.
+MANY_INPUTS = 32
+# With more inputs, and matrices of more entries, the BLAS is faster (measured).
+_FEW_INPUTS, _SMALL = 64, 2**19
 
 # Bytes of a number of the only dtype whose digits are few enough.
 _FLOAT32 = 4
@@ -18,8 +23,6 @@ _ONCE, _TWICE = 2 / 105e9, 2 / 125e9
 _THIN = 2
 # Seconds of a weight that is read, and of one that is written.
 _READ, _WRITE = _FLOAT32 / 25e9, _FLOAT32 / 60e9
-# With so many inputs steps are those of compiled/many.cpp, and none are kept.
-_MANY = 32
 # Factors of higher rank gain nothing, neither time nor digits.
 _RANKS = 256
 # A weight that is rounded at every step loses changes below half a unit of its last digit, in proportion to how often
@@ -27,12 +30,17 @@ _RANKS = 256
 _DIGITS = 1 / 6
 
 
+def looped(inputs: int, largest: int) -> bool:
+    """Whether the compiled loop is the fastest way for N inputs and matrices V of at most so many entries."""
+    return inputs <= _FEW_INPUTS or largest <= _SMALL
+
+
 def kept_steps(rows: int, columns: int, inputs: int, item: int) -> int:
     """How many steps of N inputs are kept for a layer of numbers of `item` bytes; 0: weights are changed at once.
 
     In float64 none: times are equal, and errors of 1e-16 do not matter.
     """
-    if item != _FLOAT32 or inputs >= _MANY:
+    if item != _FLOAT32 or inputs >= MANY_INPUTS:
         return 0
     size = rows, columns, inputs
     some = (2**power for power in range(1, (_RANKS // max(inputs, 1)).bit_length()))

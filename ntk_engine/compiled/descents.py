@@ -14,6 +14,7 @@ import torch
 from ntk_engine.compiled import library
 from ntk_engine.compiled.source import descent_source
 from ntk_engine.compiled.stages import NUMBERS, Long, Pointer, pointers
+from ntk_engine.folding import MANY_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,8 +29,8 @@ Number = ctypes.c_double
 # Networks whose steps have fewer multiplications forward have a thread each: what the threads of one network wait for
 # one another would take longer than its rows.
 _LARGE = 2**22
-# With so many inputs (measured) products are those of many.cpp, which take strips of so many vectors a row.
-_MANY, _STRIP = 32, 12
+# Vectors in a row of a strip: see many.cpp.
+_STRIP = 12
 # Fewer steps are over before keeping them has gained anything.
 _SHORT = 4
 
@@ -101,10 +102,9 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Network:
-    """One network's layers with room for their neurons, and for strips of each thread; `holds` as above."""
+    """One network's layers with room for their neurons; `holds` as above."""
 
     layers: ctypes.Array[_Layer]
-    strips: Tensor
     holds: tuple[object, ...]
 
 
@@ -131,6 +131,7 @@ class Descents:
         self._seen: tuple[int, ...] = ()
         self._folded = False
         self._networks: list[_Network] = []
+        self._strips = torch.empty(0, 0, dtype=entering.dtype)
 
     def run(
         self, weights: Sequence[Tensor], velocity: Sequence[Tensor], limits: Sequence[float], stretch: Stretch
@@ -146,6 +147,7 @@ class Descents:
         if not known:
             some = [([w[i] for w in weights], [u[i] for u in velocity]) for i in range(len(limits))]
             self._networks = [self._network(*one, stretch.kept) for one in some]
+            self._strips = self._room(max(self._inputs, *(size for w in weights for size in w.shape[1:])))
         keeps = any(stretch.kept) and stretch.steps >= _SHORT
         # Weights that were folded are rounded, and neurons still those from before.
         begun, self._folded = known and not self._folded, keeps
@@ -190,8 +192,8 @@ class Descents:
             self._outer,
             ctypes.addressof(self._constants[0]),
             room.data_ptr(),
-            network.strips.data_ptr() if len(network.strips) else None,
-            network.strips.shape[1],
+            self._strips.data_ptr() if len(self._strips) else None,
+            self._strips.shape[1],
             stretch.learning_rate,
             stretch.momentum,
             stretch.weight_decay,
@@ -215,10 +217,12 @@ class Descents:
             neurons += factors
             told = kept[number], *pointers(*factors)
             layers[number] = _Layer(w.data_ptr(), moving, *shape, *code, link.gain, link.shift, *some, *told)
-        longest = max(self._inputs, *(max(w.shape) for w in weights))
-        threads = torch.get_num_threads() if self._inputs >= _MANY else 0
-        strips = torch.empty(threads, self._padded(longest) * _STRIP * self._lanes, dtype=self._dtype)
-        return _Network(layers, strips, (weights, velocity, neurons))
+        return _Network(layers, (weights, velocity, neurons))
+
+    def _room(self, longest: int) -> Tensor:
+        """For strips of so many rows, one a thread; none where inputs are few."""
+        threads = torch.get_num_threads() if self._inputs >= MANY_INPUTS else 0
+        return torch.empty(threads, self._padded(longest) * _STRIP * self._lanes, dtype=self._dtype)
 
     def _factors(self, weights: Tensor, ranks: int) -> list[Tensor]:
         """Room for factors of V, and for their products with neurons."""
@@ -231,10 +235,18 @@ class Descents:
         threads = torch.get_num_threads()
         if len(tasks) >= threads or size < _LARGE:
             some = [tasks[first::threads] for first in range(min(threads, len(tasks)))]
+            for rank, mine in enumerate(some):
+                self._lend(rank, mine)
             _together([partial(self._one_by_one, mine) for mine in some])
             return
         for task in tasks:
             _together([partial(self._descend, task, rank, threads) for rank in range(threads)])
+
+    def _lend(self, rank: int, tasks: Iterable[_Task]) -> None:
+        """Of the threads' strips, one's to networks that it alone works on."""
+        for task in tasks:
+            if len(self._strips):
+                task.arguments.strips = self._strips[rank].data_ptr()
 
     def _one_by_one(self, tasks: Iterable[_Task]) -> None:
         for task in tasks:

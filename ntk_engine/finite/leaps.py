@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ntk_engine import compiled
+from ntk_engine.folding import looped
 from ntk_engine.layers import Dense, Nonlinearity, Scale
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["leaps"]
 
-# With more inputs, and matrices of more entries, the BLAS is faster (measured).
-_FEW, _SMALL = 64, 2**19
-
 
 def leaps(
     some: Sequence[Dense | Pointwise], weights: Sequence[Tensor], x: Tensor, cost: AnyCost
@@ -33,7 +31,7 @@ def leaps(
 
     None too for activations and costs that are not written in what can be recorded, and without a compiler.
     """
-    if len(x) > _FEW and max(w[0].numel() for w in weights) > _SMALL:
+    if not looped(len(x), max(w[0].numel() for w in weights)):
         return None
     if x.device.type != "cpu" or x.dtype not in compiled.NUMBERS:
         return None

@@ -62,8 +62,7 @@ def dataset(database: Database, y: np.ndarray = Y, identity: str = "1" * 32) -> 
 def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few steps, of one network each."""
     monkeypatch.setattr(training_plan, "PART_SECONDS", 2e-3)
-    monkeypatch.setattr(training_prices, "FEW_POINTS", 0)
-    monkeypatch.setattr(training_prices, "FEW_PARAMETERS", 0)
+    monkeypatch.setattr(training_prices, "looped", lambda *_: False)
     monkeypatch.setattr(training_plan, "CHECKPOINTS", 0)
     monkeypatch.setattr(training_plan, "GROUP_SECONDS", 0.0)
 

@@ -202,7 +202,7 @@ def test_threads_may_change_between_leaps() -> None:
             for number, count in enumerate(counts, start=1):
                 torch.set_num_threads(count)
                 runs.append(follow(some, 2 * number, first_cost=torch.ones(1, dtype=torch.float64)))
-                assert len(some._loop._networks[0].strips) == count  # type: ignore[union-attr]
+                assert len(some._loop._strips) == count  # type: ignore[union-attr]
     finally:
         torch.set_num_threads(threads)
     same(runs[2], runs[5])
