@@ -7,6 +7,7 @@ that family, of every depth, in every process of this machine.
 from ntk_engine.compiled.descents import Descents, Link, Stretch
 from ntk_engine.compiled.kinks import kinks
 from ntk_engine.compiled.library import CompilerError, build, folder, prepare
+from ntk_engine.compiled.pairs import Factors, pairs
 from ntk_engine.compiled.points import PointFormula, record_cost, record_pointwise
 from ntk_engine.compiled.pointwise import Pointwise
 from ntk_engine.compiled.row_recording import RowFormula, record_rows
@@ -20,6 +21,7 @@ __all__ = [
     "NUMBERS",
     "CompilerError",
     "Descents",
+    "Factors",
     "Link",
     "PointFormula",
     "Pointwise",
@@ -34,6 +36,7 @@ __all__ = [
     "kinks_source",
     "layers",
     "layers_source",
+    "pairs",
     "prepare",
     "profile",
     "profile_source",

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, wait
+from functools import cache
 from pathlib import Path
 
 # Contraction and free choice of branches, but no reordering of sums: cancellation is designed for, not away.
@@ -103,6 +104,12 @@ def folder() -> Path:
         if os.access(path, os.W_OK) and path.stat().st_uid == os.getuid() and not path.stat().st_mode & 0o022:
             return path
     raise CompilerError("there is no folder of one's own to keep compiled code in")
+
+
+@cache
+def wide() -> bool:
+    """Whether this processor has vectors of 512 bits, and enough of them to sum many products in."""
+    return "avx512f" in _processor().split()
 
 
 def _processor() -> str:

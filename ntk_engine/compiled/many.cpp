@@ -1,28 +1,8 @@
 // Products of layers where many inputs meet the weights: eight inputs, or rows, times up to three vectors of neurons are
 // summed in registers, and what these read again is near: a strip of weights or neurons in the second cache, eight inputs or
 // rows in the first. A sum has its terms in one order, whatever its neighbours, so nothing depends on how many threads there are.
-constexpr int SIDE = 8, WIDEST = 3;
 constexpr long STRIP = 4 * WIDEST;  // blocks of neurons
 constexpr long CHUNK = 128;         // terms of a sum that are added at a time
-
-template <int V>
-struct Blocks {
-    static constexpr int count = V;
-};
-
-// Call f with the blocks from ... to of neurons, up to three at a time, and none alone that need not be.
-template <class F>
-inline void panels(long from, long to, F f) {
-    while (from < to) {
-        const long left = to - from;
-        if (left == 1)
-            f(Blocks<1>(), from), from += 1;
-        else if (left == 2 || left == 4)
-            f(Blocks<2>(), from), from += 2;
-        else
-            f(Blocks<3>(), from), from += 3;
-    }
-}
 
 // sum[i][j] += x[k, i] panel[k, j] for `count` k, in their order.
 template <int I, int V, int APART, int NEXT>
@@ -71,26 +51,6 @@ inline void multiplied(const Real* x, const Real* strip, long count, long inputs
         };
         some(Blocks<SIDE>());
         some(Blocks<1>());
-    }
-}
-
-// Numbers of two vectors change places whose lanes differ in one bit from their vectors' places.
-template <int h>
-inline void exchange(Vector (&x)[LANES]) {
-    if constexpr (h > 0) {
-        Places low, high;
-        for (int l = 0; l < LANES; ++l) {
-            low[l] = l & h ? LANES + (l ^ h) : l;
-            high[l] = l & h ? LANES + l : l ^ h;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; ++i)
-            if (!(i & h)) {
-                const Vector a = x[i], b = x[i + h];
-                x[i] = __builtin_shuffle(a, b, low);
-                x[i + h] = __builtin_shuffle(a, b, high);
-            }
-        exchange<h / 2>(x);
     }
 }
 

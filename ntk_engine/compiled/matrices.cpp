@@ -1,26 +1,11 @@
-// Products of a matrix with few neurons, and sums of few of them added to a matrix. What stands between @ signs is filled
-// in by source.py.
+// Products of a matrix with few neurons, and sums of few of them added to a matrix.
 namespace {
-
-typedef @NUMBER@ Real;
-constexpr int LANES = 64 / sizeof(Real);
-typedef Real Vector __attribute__((vector_size(64), aligned(sizeof(Real))));
-// Integers as wide as Real, which __builtin_shuffle asks for.
-typedef @INTEGER@ Places __attribute__((vector_size(64)));
 
 // Rows of numbers, `pitch` apart, a whole number of vectors each.
 struct Matrix {
     Real* numbers;
     long rows, vectors, pitch;
 };
-
-inline Vector load(const Real* from) {
-    Vector x;
-    __builtin_memcpy(&x, from, sizeof x);
-    return x;
-}
-
-inline void store(Real* to, Vector x) { __builtin_memcpy(to, &x, sizeof x); }
 
 // Segments of 2h lanes of two vectors, each added to one of h lanes.
 template <int h>

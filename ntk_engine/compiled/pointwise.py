@@ -5,10 +5,9 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-import torch
-
 from ntk_engine.compiled import library
 from ntk_engine.compiled.stages import Long, Pointer, pointers
+from ntk_engine.pages import large
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +31,7 @@ class Pointwise:
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Both, of the shape and dtype of z, whose dtype is that of the formula."""
         z = z.contiguous()
-        value, slope = torch.empty_like(z), torch.empty_like(z)
+        value, slope = large(z, *z.shape), large(z, *z.shape)
         some = map(Pointer, pointers(z, value, slope))
         self._code.pointwise(ctypes.byref(self._constants), ctypes.c_double(1.0), *some, Long(z.numel()))
         return value, slope

@@ -89,9 +89,18 @@ def points_source(template: str, lines: str, constants: int, number: str) -> str
 @cache
 def descent_source(number: str) -> str:
     """The text to compile for gradient descent; number: C++'s word for the weights' dtype."""
+    return _vectors(number) + _text("matrices.cpp") + _text("descent.cpp").replace("@MANY@", _text("many.cpp"))
+
+
+@cache
+def pairs_source(number: str) -> str:
+    """The text to compile for kernels of finite networks; number: C++'s word for their dtype."""
+    return _vectors(number) + _text("pairs.cpp")
+
+
+def _vectors(number: str) -> str:
     integer = {"double": "long", "float": "int"}[number]
-    text = _text("matrices.cpp") + _text("descent.cpp").replace("@MANY@", _text("many.cpp"))
-    return text.replace("@NUMBER@", number).replace("@INTEGER@", integer)
+    return _text("vectors.cpp").replace("@NUMBER@", number).replace("@INTEGER@", integer)
 
 
 @cache

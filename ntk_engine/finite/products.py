@@ -3,7 +3,8 @@
 The derivatives by the weights of a dense layer are products of what enters it and of δ^ℓ = ∂f/∂α̃^ℓ, so (Section 4)
     Θ_kk'(x, x') = Σ_ℓ [δ^ℓ_k(x)·δ^ℓ_k'(x')] · [σ_w² α^{ℓ-1}(x)·α^{ℓ-1}(x')/n_{ℓ-1} + β²]
 and, in standard parametrization, α·α' + 1 in the second bracket: two matrix products a layer, of blocks that stay in a
-core's cache until they are summed. Of a Gram matrix those on and above the diagonal are computed and mirrored.
+core's cache until they are summed. Of a Gram matrix those on and above the diagonal are computed and mirrored. Where
+processors have wide vectors they are compiled (compiled/pairs.cpp); elsewhere they are the BLAS's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+from ntk_engine import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +70,8 @@ def tangent(a: Passed, b: Passed, out: Tensor, *, full: bool) -> None:
 
     out: …×r×N1×r×N2, of every two of the readouts v·f, or, not full, …×N1×N2, the sum of the kernels of each.
     """
+    if _compiled(a, b, out, full=full):
+        return
     readouts = out.shape[-2] if full else 1
     for block in _pairs(out.shape[-3 if full else -2], out.shape[-1], out.device, gram=a is b, readouts=readouts):
         weights = [_weights(x, y, block) for x, y in zip(a.terms, b.terms, strict=True)]
@@ -77,6 +82,19 @@ def tangent(a: Passed, b: Passed, out: Tensor, *, full: bool) -> None:
             _total(a, b, weights, lambda x, y: _trace(x, y, block), place)  # noqa: B023
             if a is b:
                 _mirror(place, out[..., block.cols, block.rows], block)
+
+
+def _compiled(a: Passed, b: Passed, out: Tensor, *, full: bool) -> bool:
+    """Do it in one compiled pass, where there is one."""
+    whole = out if out.dim() == (5 if full else 3) else out.unsqueeze(0)
+    factors = [_factors(x, y, len(whole)) for x, y in zip(a.terms, b.terms, strict=True)]
+    return compiled.pairs(factors, whole, gram=a is b)
+
+
+def _factors(a: Term, b: Term, networks: int) -> compiled.Factors:
+    alphas = a.alpha.expand(networks, -1, -1), b.alpha.expand(networks, -1, -1)
+    deltas = a.delta.expand(networks, -1, -1, -1), b.delta.expand(networks, -1, -1, -1)
+    return compiled.Factors(alphas, deltas, a.gain * b.gain, a.bias * b.bias)
 
 
 def nngp(f1: Tensor, f2: Tensor, out: Tensor, *, full: bool) -> None:

@@ -16,6 +16,7 @@ import torch
 from ntk_engine.architecture import layers
 from ntk_engine.finite.pointwise import value_and_slope
 from ntk_engine.layers import Dense, Dropout, LayerNorm, Nonlinearity, Parallel, Scale
+from ntk_engine.pages import large
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -145,9 +146,10 @@ def _(layer: Dense, z: Tensor, way: _Way) -> tuple[Tensor, Back]:
 
 def _product(shift: Tensor, a: Tensor, b: Tensor, beta: float, factor: float) -> Tensor:
     """beta·shift + factor·ab in one pass, of matrices or, where b is many, of many."""
+    out = large(a, *b.shape[:-2], a.shape[-2], b.shape[-1])
     if b.dim() == 2:
-        return torch.addmm(shift, a, b, beta=beta, alpha=factor)
-    return torch.baddbmm(shift, a.expand(len(b), -1, -1), b, beta=beta, alpha=factor)
+        return torch.addmm(shift, a, b, beta=beta, alpha=factor, out=out)
+    return torch.baddbmm(shift, a.expand(len(b), -1, -1), b, beta=beta, alpha=factor, out=out)
 
 
 @_through.register(Nonlinearity)

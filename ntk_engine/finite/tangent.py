@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from ntk_engine.architecture import layers
 from ntk_engine.finite.forward import apply
 from ntk_engine.finite.masks import Masks
 from ntk_engine.finite.parameters import Weights
 from ntk_engine.finite.products import nngp, tangent
 from ntk_engine.finite.reverse import passed
 from ntk_engine.infinite import KERNELS, Kernel
+from ntk_engine.layers import Dense
+from ntk_engine.pages import large
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -81,7 +84,7 @@ class _Networks:
         self.front = params[0].weight.shape[:-2]
         self.params = tuple(Weights(_flat(some.weight.detach(), 2), _flat(some.bias.detach(), 1)) for some in params)
         self.like = params[0].weight
-        self.k = apply(arch, params, x[:0].to(self.like)).shape[-1]
+        self.k = _ends(arch, params, x)
         self.readouts = self._readouts()
         self.full = outputs == "full"
 
@@ -104,12 +107,13 @@ class _Networks:
         before = sum(some.weight.shape[-1] for some in self.params)
         after, widest = (call(some.bias.shape[-1] for some in self.params) for call in (sum, max))
         readouts = self.readouts.shape[-2]
-        return self.like.element_size() * self.front.numel() * (before + (readouts + 1) * after + 2 * readouts * widest)
+        some = before + (readouts + 1) * after + 2 * readouts * widest
+        return self.like.element_size() * self.front.numel() * some
 
     def empty(self, rows: int, cols: int) -> Tensor:
         """Room for a kernel, …×N1×N2 or …×k×N1×k×N2."""
         shape = (self.k, rows, self.k, cols) if self.full else (rows, cols)
-        return self.like.new_empty(*((self.front.numel(),) if self.front else ()), *shape)
+        return large(self.like, *((self.front.numel(),) if self.front else ()), *shape)
 
     def passed(self, x: Tensor, rows: slice, masks: Masks | None) -> Passed:
         """Some of the inputs, there and back."""
@@ -140,6 +144,13 @@ class _Networks:
         """N1×N2×k×k or N1×N2, with the parameters' dimensions in front."""
         shaped = matrix.movedim((-3, -1), (-4, -3)) if self.full else matrix
         return shaped.view(*self.front, *shaped.shape[1:]) if self.front else shaped
+
+
+def _ends(arch: Architecture, params: Parameters, x: Tensor) -> int:
+    """How many a network has."""
+    if isinstance(tuple(layers(arch))[-1], Dense):
+        return params[-1].bias.shape[-1]
+    return apply(arch, params, x[:0].to(params[0].weight)).shape[-1]
 
 
 def _flat(some: Tensor, kept: int) -> Tensor:

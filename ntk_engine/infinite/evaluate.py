@@ -15,7 +15,8 @@ from ntk_engine.infinite.bounds import error_bound
 from ntk_engine.infinite.network import Way, run
 from ntk_engine.infinite.norms import on_diagonal, outputs, profile_of
 from ntk_engine.infinite.rows import DTYPES, Rows, Side, rows
-from ntk_engine.infinite.workspace import Workspace, matrix
+from ntk_engine.infinite.workspace import Workspace
+from ntk_engine.pages import large
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -140,7 +141,7 @@ def kernel(
         raise ValueError("both sets of inputs must have the same number of columns, dtype and device")
     if a.root.requires_grad or b.root.requires_grad:
         raise ValueError("inputs require derivatives, which `differentiable` gives; `kernel` takes detached inputs")
-    result = Kernel({name: matrix(x1, len(a), len(b)) for name in KERNELS if name in kernels})
+    result = Kernel({name: large(x1, len(a), len(b)) for name in KERNELS if name in kernels})
 
     if x1.device.type == "cpu" and len(a) * len(b) * depth(arch) >= _WAITING:
         codes.prepare_tiles(activations(arch), x1.dtype, len(a) * len(b))
