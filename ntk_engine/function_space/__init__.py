@@ -1,0 +1,24 @@
+"""Networks of infinite width in function space: kernel gradient descent in closed form, and Gaussians (Section 5)."""
+
+from ntk_engine.function_space.blocks import Blocks
+from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
+from ntk_engine.function_space.points import Moments
+from ntk_engine.function_space.posterior import posterior
+from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
+from ntk_engine.function_space.statistics import accuracy, cost, percentiles, samples
+
+__all__ = [
+    "Blocks",
+    "Dynamics",
+    "Flow",
+    "Gaussian",
+    "GradientDescent",
+    "Moments",
+    "Start",
+    "accuracy",
+    "cost",
+    "gaussian",
+    "percentiles",
+    "posterior",
+    "samples",
+]

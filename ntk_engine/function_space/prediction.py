@@ -1,0 +1,183 @@
+"""Least squares in closed form (Section 5): the Gaussian that f_t is, at every time t."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
+
+from ntk_engine.function_space import bounds
+from ntk_engine.function_space.blocks import Blocks, checked
+from ntk_engine.function_space.dynamics import Dynamics, Flow
+from ntk_engine.function_space.graded import decompose
+from ntk_engine.function_space.points import Components, Moments, TestPoints, TrainPoints
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ntk_engine.function_space.graded import Decomposition
+
+Covariance = Literal["full", "diagonal", "none"]
+_FLOW = Flow()
+
+
+class Start(NamedTuple):
+    """A given f_0."""
+
+    train: Tensor
+    """f_0(X), N×k."""
+    test: Tensor | None = None
+    """f_0(x), n×k; needed where there are test points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """f_t at the times that were asked for; each is computed when it is asked for, and none is kept."""
+
+    times: tuple[float, ...]
+    train_points: TrainPoints
+    test_points: TestPoints | None
+
+    def train_at(self, t: float) -> Moments:
+        """f_t on the N training points."""
+        self.train_points.shared.dynamics.check(t)
+        return self.train_points.at(t)
+
+    def test_at(self, t: float) -> Moments:
+        """f_t on the n test points. Raises ValueError where there are none."""
+        if self.test_points is None:
+            raise ValueError("there are no test points: the kernel has no cross block")
+        self.train_points.shared.dynamics.check(t)
+        return self.test_points.at(t)
+
+    def __iter__(self) -> Iterator[tuple[Moments, Moments | None]]:
+        """f_t on training and test points, time by time."""
+        for t in self.times:
+            yield self.train_at(t), None if self.test_points is None else self.test_at(t)
+
+    @property
+    def train(self) -> Moments:
+        """All times, stacked: mean (T×N×k), variance (T×N), covariance (T×N×N), bounds (T)."""
+        return _stacked([self.train_at(t) for t in self.times])
+
+    @property
+    def test(self) -> Moments:
+        """All times, stacked: mean (T×n×k), variance (T×n), covariance (T×n×n), bounds (T)."""
+        return _stacked([self.test_at(t) for t in self.times])
+
+
+def gaussian(
+    ntk: Blocks,
+    nngp: Blocks | None,
+    y: Tensor,
+    times: Sequence[float],
+    *,
+    dynamics: Dynamics = _FLOW,
+    start: Literal["ensemble", "zero"] | Start = "ensemble",
+    ridge: float = 0.0,
+    covariance: Covariance = "full",
+) -> Gaussian:
+    """f_t of an infinitely wide network that learns y (N×k) by least squares, C = ½ E‖f − y‖², at rising times 0 … inf.
+
+    With K = Θ(X, X), κ = Θ(x, X) and f_0 ~ GP(0, Σ) ("ensemble"), f_t is Gaussian for every t:
+
+        A_t = κ/N (K/N + r)⁻¹ (1 − d_t(K/N + r)),      m_t = f_0 + A_t (y − f_0(X)),     f_0 being 0 on average
+        cov(x, x') = Σ(x, x') − A_t Σ(X, x') − Σ(x, X) A_tᵀ + A_t Σ(X, X) A_tᵀ
+
+    "zero" and a given `Start` have no covariance, and need no `nngp`. A time is the paper's, Δt = η.
+
+    `ridge` r ≥ 0, in units of λ, is weight decay towards θ_0. Of C + r/2 |θ − θ_0|², with f linear in θ, the flow is
+    θ' = −Jᵀ(f − y)/N − r (θ − θ_0). J times it is, for h = f − f_0, on the training points
+
+        h' = −(K/N + r) h + K/N (y − f_0),      h_t = K/N (K/N + r)⁻¹ (1 − e^{−t(K/N + r)}) (y − f_0)
+
+    and elsewhere κ/N stands for the first K/N: r moves where it ends, and d_t(λ + r) is left of the way.
+
+    With `gaussian(nngp, nngp, …)` only the last layer learns; without a ridge it ends at the posterior of GP(0, Σ).
+
+    `dynamics` is `Flow()` or `GradientDescent(learning_rate, momentum)`. Eigenvalues that are rounding are null space
+    (`graded.decompose` says which): there f keeps f_0 on the training points, and κu = 0, whatever t. Where a descent
+    diverges results may be ±inf, and are inf where infinities cancel; never NaN. O(N³) once; `TrainPoints.at` and
+    `TestPoints.at` say what a time costs. All is float64, on the device of the blocks. Raises ValueError where shapes
+    do not fit together, something is not finite, times do not rise or are none of the dynamics, the ridge is negative, or
+    K has negative eigenvalues.
+    """
+    for t in times:
+        dynamics.check(t)
+    if any(a >= b for a, b in itertools.pairwise(times)):
+        raise ValueError("times rise")
+    if not (math.isfinite(ridge) and ridge >= 0):
+        raise ValueError(f"a ridge is a finite number from 0, not {ridge}")
+    random = start == "ensemble" and covariance != "none"
+    ntk = checked(ntk, "ntk", covariance="none")
+    y = _outputs(y, len(ntk.train), "y")
+    given = start if isinstance(start, Start) else Start(torch.zeros_like(y))
+    f_0 = _outputs(given.train, len(y), "start.train", y.shape[1])
+    found = decompose(ntk.train)
+    if random and nngp is None:
+        raise ValueError("the covariance of an ensemble needs the kernel nngp")
+    prior = checked(nngp, "nngp", covariance=covariance) if random and nngp is not None else None
+    if prior is not None and prior.train.shape != ntk.train.shape:
+        raise ValueError("ntk and nngp are of the same training points")
+    difference = y - f_0
+    c = found.images(difference.mT).mT
+    c_error = torch.stack(
+        [
+            bounds.own_errors(found, c[:, i].abs(), torch.linalg.vector_norm(difference[:, i]))
+            for i in range(y.shape[1])
+        ],
+        dim=1,
+    )
+    form = None if prior is None else found.form(prior.train)
+    shared = Components(found, dynamics, ridge, c, c_error, form, covariance == "full")
+    test = None if ntk.cross is None else _test_points(shared, ntk.cross, prior, given, y.shape[1])
+    return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, y), test)
+
+
+def _test_points(shared: Components, cross: Tensor, prior: Blocks | None, start: Start, k: int) -> TestPoints:
+    n = cross.shape[1]
+    b, b_error = reach(shared.found, cross)
+    if start.test is None and bool((start.train != 0).any()):
+        raise ValueError("a given start says f_0 on the test points too")
+    f_0 = cross.new_zeros(len(cross), k) if start.test is None else _outputs(start.test, len(cross), "start.test", k)
+    if prior is None:
+        return TestPoints(shared, f_0, b, b_error, None, None)
+    if prior.cross is None or prior.cross.shape != (len(cross), n):
+        raise ValueError("ntk and nngp are of the same test points")
+    own = prior.test
+    if own is not None and own.ndim == 2 and not shared.full:
+        own = own.diagonal()
+    return TestPoints(shared, f_0, b, b_error, own, shared.found.images(prior.cross))
+
+
+def reach(found: Decomposition, cross: Tensor) -> tuple[Tensor, Tensor]:
+    """B = κU/N (n×N), 0 on the null space, and bounds on the errors of its columns (N)."""
+    b = found.images(cross) / cross.shape[1]
+    b[:, found.rank :] = 0.0
+    size = torch.linalg.vector_norm(cross, dim=1).amax() / cross.shape[1]
+    error = bounds.own_errors(found, b.abs().amax(dim=0), size)
+    error[found.rank :] = 0.0
+    return b, error
+
+
+def _outputs(x: Tensor, n: int, name: str, k: int | None = None) -> Tensor:
+    """x (n×k) in float64, of n where k = 1; ValueError where it is not that."""
+    x = x.double()
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or len(x) != n or (k is not None and x.shape[1] != k):
+        raise ValueError(f"{name} has a row for each of {n} points and a column for each output, not {tuple(x.shape)}")
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"{name} needs finite entries")
+    return x
+
+
+def _stacked(moments: list[Moments]) -> Moments:
+    def stack(column: Sequence[Tensor | None]) -> Tensor | None:
+        present = [x for x in column if x is not None]
+        return torch.stack(present) if present else None
+
+    return Moments(*map(stack, zip(*moments, strict=True)))  # type: ignore[arg-type]
