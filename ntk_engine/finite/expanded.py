@@ -49,7 +49,8 @@ class Expanded:
     def __init__(self, arch: Architecture, weights: Sequence[Tensor], around: Around) -> None:
         """weights: V of every dense layer, S×n_{ℓ+1}×(n_ℓ + 1); read whenever a pass is made."""
         self._arch, self._weights, self._around = arch, weights, around
-        self._back: Any = None
+        self._at: list[Tensor] = []
+        self._f = torch.empty(0)
 
     def keep(self, some: Tensor) -> None:
         """Go on with these networks alone (indices)."""
@@ -57,15 +58,15 @@ class Expanded:
 
     def forward(self, x: Tensor, masks: Masks | None = None) -> Tensor:
         """The expansion at inputs x (S×N×n_0, or N×n_0 for all): S×N×k; masks: of dropout."""
-
-        def function(joined: list[Tensor]) -> Tensor:
-            return self._around.value(self._arch, joined, x, masks)
-
-        outputs, self._back, *_ = torch.func.vjp(function, list(self._weights))
-        found: Tensor = outputs.detach()
-        return found
+        self._at = [item.detach().requires_grad_() for item in self._weights]
+        with torch.enable_grad():
+            self._f = self._around.value(self._arch, self._at, x, masks)
+        return self._f.detach()
 
     def backward(self, outer: Tensor) -> Iterator[Derivative]:
         """From ∂C/∂f (S×N×k) of the last inputs, the derivative by each dense layer's V."""
-        (found,) = self._back(outer)
+        with torch.enable_grad():
+            # Of a number: with `outer` as grad_outputs, torch loads what it handles unknown shapes with, for seconds.
+            total = (self._f * outer).sum()
+        found = torch.autograd.grad(total, self._at, materialize_grads=True)
         yield from (Derivative(number, value) for number, value in enumerate(found))

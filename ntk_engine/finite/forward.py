@@ -69,7 +69,7 @@ def _through(layer: Layer, z: Tensor, way: Way) -> Tensor:  # noqa: ARG001
 @_through.register(Dense)
 def _(layer: Dense, z: Tensor, way: Way) -> Tensor:
     (weight, bias), way.dense = way.params[way.dense], way.dense + 1
-    return layer.gain(z.shape[-1]) * (z @ weight.mT) + layer.shift * bias.unsqueeze(-2)
+    return _times(z @ weight.mT, layer.gain(z.shape[-1])) + _times(bias.unsqueeze(-2), layer.shift)
 
 
 @_through.register(Nonlinearity)
@@ -89,7 +89,7 @@ def _(_layer: LayerNorm, z: Tensor, _way: Way) -> Tensor:
 
 @_through.register(Scale)
 def _(layer: Scale, z: Tensor, _way: Way) -> Tensor:
-    return z * layer.factor
+    return _times(z, layer.factor)
 
 
 @_through.register(Dropout)
@@ -97,7 +97,8 @@ def _(layer: Dropout, z: Tensor, way: Way) -> Tensor:
     number, way.dropouts = way.dropouts, way.dropouts + 1
     if way.masks is None:
         return z
-    return z * way.masks.kept(number, z.shape[-1], layer.rate) / (1.0 - layer.rate)
+    dropped = ~way.masks.kept(number, z.shape[-1], layer.rate)
+    return _times(z.masked_fill(dropped, 0.0), 1.0 / (1.0 - layer.rate))
 
 
 @_through.register(Parallel)
@@ -106,6 +107,12 @@ def _(layer: Parallel, z: Tensor, way: Way) -> Tensor:
     if layer.combine == "concatenate":
         return torch.cat(ends, dim=-1)
     return reduce(torch.add if layer.combine == "sum" else torch.mul, ends)
+
+
+def _times(z: Tensor, factor: float) -> Tensor:
+    """The product, but not as z * factor: that loads torch's compiler in forward mode, for seconds."""
+    found: Tensor = torch.ops.aten.mul.Scalar(z, factor)
+    return found
 
 
 class _Pointwise(torch.autograd.Function):

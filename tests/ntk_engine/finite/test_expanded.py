@@ -1,5 +1,8 @@
 """Taylor expansions while they are trained: the first order against its kernel, the second against plain autograd."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -92,3 +95,25 @@ def test_a_wide_network_stays_near_its_first_order() -> None:
         outputs = apply(arch, parameters(f), X), Around(1, start).value(arch, expanded, X)
         apart.append((outputs[0] - outputs[1]).norm().item())
     assert 4 < apart[0] / apart[1] < 64
+
+
+FIRST = """
+import sys, torch
+from ntk_engine.architecture import parse
+from ntk_engine.costs import LeastSquares
+from ntk_engine.finite import Around, Descent, Rule, follow, recording, weights
+
+dropout, scale = {"type": "dropout", "rate": 0.5}, {"type": "scale", "factor": 2.0}
+x, arch = torch.ones(4, 3), parse(["dense", "layer_norm", "tanh", dropout, scale, "dense"])
+start = weights(arch, 3, 1, [0], width=5, dtype=x.dtype)
+around = Around(1, start)
+made = Descent(arch, [w + 1 for w in start], x, x[:, :1], LeastSquares(), Rule(learning_rate=0.1), [0], around=around)
+follow(made, 2, [recording.Recording("outputs", (1,), recording.outputs(arch, x, around=around))])
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+
+
+def test_the_first_order_loads_no_compiler_of_torchs() -> None:
+    """Which takes seconds, and which nothing here needs."""
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
