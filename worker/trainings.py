@@ -41,7 +41,8 @@ def _train(group: Group) -> Iterator[TileData]:
     records = Records(group, going, x, spec.cost.outputs(y.shape[1]))
     found = _follow(group, going, x, y, records)
     yield from _costs(group, found, going)
-    if group.start == 0 and group.first == 0:
+    # A job that was queued before there was such an array has no room for it.
+    if group.start == 0 and group.first == 0 and "kept" in group.stored:
         yield TileData("kept", 0, 0, np.array(found.kept, dtype=np.float64)[:, None])
     yield from records.tiles(found)
     yield from _flat(group, "parameters", found.weights, going)

@@ -202,6 +202,17 @@ def test_kept_steps_are_folded_in_where_a_part_ends(context: Context, monkeypatc
     assert got["kept"].tolist() == list(run.kept) == [0, 4, 0]
 
 
+def test_a_job_from_before_an_array_goes_without_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was queued by an older build of the same release."""
+    made = training_plan._arrays
+    monkeypatch.setattr(training_plan, "_arrays", lambda *of: [item for item in made(*of) if item.name != "kept"])
+    job = submitted(context)
+    monkeypatch.undo()
+    got = computed(context, job)
+    assert "kept" not in got
+    assert np.isfinite(got["cost"]).all()
+
+
 @pytest.mark.usefixtures("short_parts")
 def test_a_network_that_ends_leaves_gaps(context: Context) -> None:
     got = computed(context, submitted(context, learning_rate=60.0, architecture=NETWORK | {"activation": "identity"}))
