@@ -48,8 +48,9 @@ inline double exponential_of_rest(double r) {
     return polynomial(r, c);
 }
 
+// The sum's last bits are those of k, whole and small; where k is no number, what comes out is multiplied by none.
 inline double power_of_two(double k) {
-    return bits<double>((static_cast<long>(k) + 1023) << 52);
+    return bits<double>((bits<unsigned long>(k + 0x1.8p52) + 1023) << 52);
 }
 
 // x = k ln(2) + r.
