@@ -122,7 +122,8 @@ def _outcome(group: Group, found: Run, going: list[int], endings: Numbers, recor
         ending = found.endings[place]
         endings[number] = float(ending), found.steps[place]
         if ending is not Ending.ALL_STEPS or group.last:
-            rate = records.largest_rate(place) if ending is Ending.DIVERGED else np.nan
+            diverged = ending is Ending.DIVERGED
+            rate = records.largest_rate(place, found.steps[place]) if diverged else np.nan
             yield TileData("largest_rate", group.first + number, 0, np.full((1, 1), rate), gaps=True)
     for number, row in enumerate(endings):
         yield TileData("endings", group.first + number, 0, row[None], latest=True)

@@ -22,6 +22,7 @@ from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
 from tests.worker.conftest import System
+from worker import training_records
 from worker.context import Context
 from worker.runner import run_part
 
@@ -226,6 +227,20 @@ def test_a_network_that_ends_leaves_gaps(context: Context) -> None:
         assert got["largest_rate"][number] == pytest.approx(2 * 20 / np.linalg.eigvalsh(theta)[-1], rel=1e-12)
         assert got["largest_rate"][number] < 60.0
     assert np.isnan(got["outputs"][:, -1]).all()
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_many_inputs_bound_the_rate_by_products(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From above, and by no more than the residual's share; nothing where no time was left for them."""
+    network = NETWORK | {"activation": "identity"}
+    monkeypatch.setattr(training_records, "DECOMPOSED", 10)
+    got = computed(context, submitted(context, learning_rate=60.0, architecture=network, steps=100))
+    for theta, rate in zip(got["kernel"][:, 0], got["largest_rate"], strict=True):
+        exact = 2 * 20 / np.linalg.eigvalsh(theta)[-1]
+        assert exact * (1 - 1e-12) < rate < exact * (1 + 1e-3)
+    few = computed(context, submitted(context, learning_rate=60.0, architecture=network, steps=40, record={}))
+    assert few["endings"][:, 0].tolist() == [Ending.DIVERGED] * 3
+    assert np.isnan(few["largest_rate"]).all()
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 1e200), (1e200, 1.0)])
