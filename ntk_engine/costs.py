@@ -41,6 +41,10 @@ class Cost(ABC):
     def direction(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """d|_f(x) of every point (…×N×k)."""
 
+    @abstractmethod
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """∂d/∂f of every point (…×N×k×k), symmetric and, as c is convex in f, positive semidefinite."""
+
     def outputs(self, columns: int) -> int:
         """k, from the number of columns that the targets have. Raises ValueError where they cannot be targets."""
         return columns
@@ -72,6 +76,10 @@ class LeastSquares(Cost):
         """f − y."""
         return f - y
 
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """I."""
+        return (f - y).zero_().add_(1.0).diag_embed()
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy(Cost):
@@ -87,6 +95,11 @@ class CrossEntropy(Cost):
     def direction(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """softmax(f) − y, for rows of y that sum to 1."""
         return y.sum(-1, keepdim=True) * f.softmax(-1) - y
+
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """diag(p) − p pᵀ, p = softmax(f)."""
+        p = f.softmax(-1)
+        return (p.diag_embed() - p.unsqueeze(-1) * p.unsqueeze(-2)) * y.sum(-1)[..., None, None]
 
     def outputs(self, columns: int) -> int:
         """A class each."""
@@ -115,6 +128,11 @@ class Logistic(Cost):
         """−y/(1 + e^{y f})."""
         return -y * (-y * f).sigmoid()
 
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """y²/((1 + e^{y f})(1 + e^{−y f}))."""
+        margin = y * f
+        return (y.square() * margin.sigmoid() * (-margin).sigmoid()).diag_embed()
+
     def accepts(self, y: Any) -> bool:
         """Whether all are −1 or 1."""
         return bool((abs(y) == 1.0).all())
@@ -136,6 +154,10 @@ class Huber(Cost):
     def direction(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """The residual, held within ±δ."""
         return (f - y).clamp(-self.delta, self.delta)
+
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """1 within δ, 0 beyond."""
+        return ((f - y).abs() < self.delta).to(f.dtype).diag_embed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +185,10 @@ class Direction(Cost):
     def direction(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """d_t."""
         return y.expand_as(f)
+
+    def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """0: what is given does not depend on f."""
+        return (f * y).zero_().diag_embed()
 
     def outputs(self, columns: int) -> int:
         """The columns of one direction."""

@@ -1,6 +1,7 @@
 """Networks of infinite width in function space: kernel gradient descent in closed form, and Gaussians (Section 5)."""
 
 from ntk_engine.function_space.blocks import Blocks
+from ntk_engine.function_space.convex import At, Path, follow
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
@@ -8,15 +9,18 @@ from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
 from ntk_engine.function_space.statistics import accuracy, cost, percentiles, samples
 
 __all__ = [
+    "At",
     "Blocks",
     "Dynamics",
     "Flow",
     "Gaussian",
     "GradientDescent",
     "Moments",
+    "Path",
     "Start",
     "accuracy",
     "cost",
+    "follow",
     "gaussian",
     "percentiles",
     "posterior",

@@ -42,6 +42,11 @@ class Gaussian:
     train_points: TrainPoints
     test_points: TestPoints | None
 
+    @property
+    def eigenvalues(self) -> Tensor:
+        """λ of K/N (N), falling; 0 where they are rounding."""
+        return self.train_points.shared.found.values
+
     def train_at(self, t: float) -> Moments:
         """f_t on the N training points."""
         self.train_points.shared.dynamics.check(t)

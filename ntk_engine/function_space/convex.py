@@ -1,0 +1,147 @@
+"""Kernel gradient flow of any convex cost (Section 3), integrated in the coordinates of the kernel's components.
+
+With K/N = Q Qᵀ on the points trained on (Q = V √λ, N×r, over the components that are not rounding) the function is
+f_t = f_0 − Q e, and ∂_t f = −(1/N) K d(f) is ∂_t e = Qᵀ d(f): gradient descent on r numbers an output, whose Jacobian
+−Qᵀ H Q is symmetric, H = ∂d/∂f. On other points f_t = f_0 − (1/N) κ V λ^(−½) e. The cost falls by ‖d‖²_K = |Qᵀ d|²/N.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ntk_engine.function_space.prediction import Start
+from ntk_engine.function_space.rosenbrock import integrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from ntk_engine.costs import Cost
+
+__all__ = ["At", "Path", "follow"]
+
+_MOST_STEPS = 20_000
+
+
+class At(NamedTuple):
+    """The function at a time."""
+
+    time: float
+    train: Tensor
+    """f_t on the points trained on, N×k,"""
+    test: Tensor | None
+    """and on the others, n×k."""
+    cost: float
+    """C(f_t) = (1/N) Σ_j c(f_t(x_j), y_j),"""
+    decrease: float
+    """and −∂_t C = ‖d‖²_K."""
+    error_bound: float
+    """What integration may have added to any value of f_t."""
+    steps: int
+    """Of integration, so far."""
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """e' = Qᵀ d(f_0 − Q e)."""
+
+    q: Tensor
+    start: Tensor
+    y: Tensor
+    cost: Cost
+
+    def at(self, e: Tensor) -> Tensor:
+        """f on the points trained on."""
+        return self.start - self.q @ e
+
+    def slope(self, e: Tensor) -> Tensor:
+        """r×k."""
+        found: Tensor = self.q.mT @ self.cost.direction(self.at(e), self.y)
+        return found
+
+    def factored(self, e: Tensor, h: float) -> Tensor:
+        """Of 1 + h Qᵀ H Q: rk×rk, as e is r×k row by row."""
+        r, k = e.shape
+        whole = self._blocks(self.cost.curvature(self.at(e), self.y) * h).view(r * k, r * k)
+        whole.diagonal().add_(1.0)
+        found: Tensor = torch.linalg.cholesky(whole)
+        return found
+
+    def _blocks(self, curvature: Tensor) -> Tensor:
+        """Qᵀ H Q, r×k×r×k: of two outputs at a time."""
+        k, r = curvature.shape[-1], self.q.shape[1]
+        whole = self.q.new_empty(r, k, r, k)
+        for a in range(k):
+            for b in range(a, k):
+                block = self.q.mT @ (self.q * curvature[:, a, b, None])
+                whole[:, a, :, b] = block
+                whole[:, b, :, a] = block
+        return whole
+
+
+@dataclass(frozen=True)
+class Path:
+    """f_t along its way; iterated over, it is integrated from one time to the next, anew every time."""
+
+    eigenvalues: Tensor
+    """λ of K/N (N), falling."""
+    times: tuple[float, ...]
+    tolerance: float
+    flow: _Flow
+    other: Tensor | None
+    """κ V λ^(−½)/N, n×r."""
+    beside: Tensor | None
+    """f_0 on the other points, n×k."""
+
+    def __iter__(self) -> Iterator[At]:
+        """f_t at every time. Raises StepLimitError."""
+        flow = self.flow
+        # The longest row: what an error of e comes to in a value of f.
+        rows = [flow.q] if self.other is None else [flow.q, self.other]
+        length = max(float(some.norm(dim=1).max()) for some in rows) or 1.0
+        e = flow.q.new_zeros(flow.q.shape[1], flow.start.shape[1])
+        for reached in integrate(flow, e, self.times, self.tolerance / length, _MOST_STEPS):
+            f, slope = flow.at(reached.e), flow.slope(reached.e)
+            test = None if self.other is None or self.beside is None else self.beside - self.other @ reached.e
+            decrease = float(slope.square().sum()) / len(f)
+            value = float(flow.cost.value(f, flow.y).mean())
+            yield At(reached.time, f, test, value, decrease, length * reached.error, reached.steps)
+
+
+def follow(
+    train: Tensor,
+    cross: Tensor | None,
+    y: Tensor,
+    cost: Cost,
+    times: Sequence[float],
+    *,
+    start: Start | None = None,
+    tolerance: float = 1e-9,
+) -> Path:
+    """f_t at finite times, rising from 0, for K = `train` (N×N), κ = `cross` (n×N) and targets y of the cost.
+
+    start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. tolerance: of a step, in units of f. Raises
+    ValueError for times that do not rise or are not finite.
+    """
+    if any(not 0.0 <= time < inf for time in times) or list(times) != sorted(times):
+        raise ValueError("times must be finite and rise from 0")
+    values, q, other = _features(train, cross)
+    outputs = cost.outputs(y.shape[-1])
+    if start is None:
+        start = Start(q.new_zeros(len(q), outputs), None if other is None else q.new_zeros(len(other), outputs))
+    return Path(values, tuple(times), tolerance, _Flow(q, start.train, y, cost), other, start.test)
+
+
+def _features(train: Tensor, cross: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """λ, Q, and the same of other points (n×r)."""
+    n = len(train)
+    values, vectors = torch.linalg.eigh(train / n)
+    # What is below is rounding: an eigenvalue errs by some N units of the last digit of the largest.
+    some = values > n * torch.finfo(train.dtype).eps * values.abs().max()
+    root, vectors = values[some].sqrt(), vectors[:, some]
+    return values.flip(0), vectors * root, None if cross is None else cross @ (vectors / (n * root))
