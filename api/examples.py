@@ -82,6 +82,28 @@ TRAININGS: dict[str, Example] = {
         },
     },
 }
+PREDICTIONS: dict[str, Example] = {
+    "figure_2": {
+        "summary": "The network of infinite width on four points, at three times; put the id of a dataset of yours",
+        "value": {
+            "train": "00000000000000000000000000000000",
+            "test": POINTS_ID,
+            "architecture": _NETWORK | {"depth": 4},
+            "times": [0, 1000, "inf"],
+            "percentiles": [10, 50, 90],
+        },
+    },
+    "descent": {
+        "summary": "The same for steps of gradient descent with momentum, from f_0 = 0, where it is trained",
+        "value": {
+            "train": "00000000000000000000000000000000",
+            "architecture": _NETWORK,
+            "dynamics": {"type": "descent", "learning_rate": 1.0, "momentum": 0.9},
+            "start": "zero",
+            "times": [0, 1, 10, 100],
+        },
+    },
+}
 SPECTRA: dict[str, Example] = {
     "top": {
         "summary": "The three leading eigenvalues and eigenvectors; put the id of a kernel job of yours",

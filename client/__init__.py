@@ -3,14 +3,29 @@
 from client.asynchronous import AsyncClient
 from client.errors import JobCancelled, JobFailed, NtkdError, ProblemError, TransferError, Unreachable, WaitTimeout
 from client.jobs import AsyncJobHandle
-from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult, AsyncTrainingResult
-from client.synchronous import Client, Dataset, JobHandle, KernelResult, SpectrumResult, TrainingResult
+from client.results import (
+    AsyncDataset,
+    AsyncKernelResult,
+    AsyncPredictionResult,
+    AsyncSpectrumResult,
+    AsyncTrainingResult,
+)
+from client.synchronous import (
+    Client,
+    Dataset,
+    JobHandle,
+    KernelResult,
+    PredictionResult,
+    SpectrumResult,
+    TrainingResult,
+)
 
 __all__ = [
     "AsyncClient",
     "AsyncDataset",
     "AsyncJobHandle",
     "AsyncKernelResult",
+    "AsyncPredictionResult",
     "AsyncSpectrumResult",
     "AsyncTrainingResult",
     "Client",
@@ -20,6 +35,7 @@ __all__ = [
     "JobHandle",
     "KernelResult",
     "NtkdError",
+    "PredictionResult",
     "ProblemError",
     "SpectrumResult",
     "TrainingResult",

@@ -14,8 +14,24 @@ from client.answers import parsed
 from client.connection import AsyncConnection
 from client.jobs import AsyncJobHandle, OnJob
 from client.requests import get_parameters, post, post_file
-from client.results import AsyncDataset, AsyncKernelResult, AsyncSpectrumResult, AsyncTrainingResult
-from client.specs import Json, KernelOptions, Network, TrainingOptions, kernel_spec, spectrum_spec, training_spec
+from client.results import (
+    AsyncDataset,
+    AsyncKernelResult,
+    AsyncPredictionResult,
+    AsyncSpectrumResult,
+    AsyncTrainingResult,
+)
+from client.specs import (
+    Json,
+    KernelOptions,
+    Network,
+    PredictionOptions,
+    TrainingOptions,
+    kernel_spec,
+    prediction_spec,
+    spectrum_spec,
+    training_spec,
+)
 from client.transport import Request, Upload
 from client.uploads import as_upload
 from contracts.jobs import DatasetPage, JobPage
@@ -137,6 +153,29 @@ class AsyncClient(AsyncConnection):
     ) -> AsyncJobHandle:
         """The job of `spectrum` as soon as it is accepted."""
         return await self.submit("spectra", spectrum_spec(_id(kernel), array, top, vectors))
+
+    async def prediction(
+        self,
+        x: Inputs,
+        y: ArrayLike | None = None,
+        test: Inputs | None = None,
+        *,
+        wait: bool = True,
+        progress: OnJob | None = None,
+        **options: Unpack[PredictionOptions],
+    ) -> AsyncPredictionResult:
+        """The network of infinite width trained by least squares on inputs x and targets y, at every time, on points.
+
+        x: a local array, with y; or a dataset that has targets, or its id. test: points to predict at; targets that
+        they have are judged. options: times, such as [0, 1000, inf]; architecture="mlp" (or all of it as JSON),
+        depth=5, activation="relu", beta=0.1, sigma_w=1.0, or kernels={"train": job, "cross": job, "test": job};
+        trained="all" or "last_layer"; dynamics="flow" or {"type": "descent", "learning_rate": 1.0, "momentum": 0.9};
+        start="ensemble", "zero" or given; ridge; covariance="full", "diagonal" or "none"; percentiles, samples, seed.
+        Raises ProblemError, JobFailed, JobCancelled, Unreachable.
+        """
+        train = await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]
+        spec = prediction_spec(train, None if test is None else await self._dataset_id(test), **options)
+        return AsyncPredictionResult(await self._computed("predictions", spec, wait, progress))
 
     async def training(
         self,

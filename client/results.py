@@ -84,6 +84,35 @@ class AsyncSpectrumResult(AsyncResult):
         return self.array("residuals")
 
 
+class AsyncPredictionResult(AsyncResult):
+    """f_t at every time: `await result.mean`; on the points trained on by `await result.array("train_mean")`."""
+
+    @property
+    def mean(self) -> Pending:
+        """Of f_t on the test points: T×n×k."""
+        return self.array("mean")
+
+    @property
+    def covariance(self) -> Pending:
+        """Of f_t on the test points, of each output by itself: T×n×n."""
+        return self.array("covariance")
+
+    @property
+    def variance(self) -> Pending:
+        """The covariance's diagonal: T×n."""
+        return self.array("variance")
+
+    @property
+    def percentiles(self) -> Pending:
+        """Of f_t at every test point: T×P×n×k."""
+        return self.array("percentiles")
+
+    @property
+    def samples(self) -> Pending:
+        """Joint draws of f_t on the test points: T×S×n×k."""
+        return self.array("samples")
+
+
 class AsyncTrainingResult(AsyncResult):
     """Trajectories of a training job: `await result.cost`; what else was recorded by `await result.array(name)`."""
 

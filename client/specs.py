@@ -1,6 +1,7 @@
 """The bodies of the submissions, from Python's keywords."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Required, TypedDict
 
 Json = Mapping[str, Any]
@@ -91,6 +92,50 @@ def training_spec(
         named = {"depth": depth, "width": width, "activation": activation, "beta": beta, "sigma_w": sigma_w}
         architecture = {"type": architecture} | named
     return {"dataset": dataset, "architecture": architecture, "record": record} | options
+
+
+class PredictionOptions(TypedDict, total=False):
+    """Keywords of `Client.prediction`; the service has defaults for those that are left out, but for the first."""
+
+    times: Required[Sequence[float | str]]
+    architecture: str | Network
+    kernels: Json
+    depth: int
+    activation: str | Json
+    beta: float
+    sigma_w: float
+    trained: str
+    dynamics: str | Json
+    start: str | Json
+    ridge: float
+    covariance: str
+    percentiles: Sequence[float]
+    samples: int
+    seed: int
+    points: Sequence[str]
+
+
+def prediction_spec(
+    train: str,
+    test: str | None = None,
+    *,
+    times: Sequence[float | str],
+    architecture: str | Network = "mlp",
+    kernels: Json | None = None,
+    depth: int = 5,
+    activation: str | Json = "relu",
+    beta: float = 0.1,
+    sigma_w: float = 1.0,
+    **options: Any,
+) -> dict[str, Any]:
+    """A prediction job on two datasets: of an architecture, which is a type with the keywords after it or the whole of
+    it as JSON; or of kernel jobs, {"train": id, "cross": id, "test": id}. A time of infinity is "inf".
+    """
+    times = ["inf" if time == inf else time for time in times]
+    named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
+    network = {"type": architecture} | named if isinstance(architecture, str) else architecture
+    of = {"architecture": network} if kernels is None else {"kernels": kernels}
+    return {"train": train, "test": test, "times": times} | of | options
 
 
 def spectrum_spec(kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False) -> dict[str, Any]:

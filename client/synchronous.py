@@ -116,6 +116,35 @@ class SpectrumResult(_Result):
         return self.array("residuals")
 
 
+class PredictionResult(_Result):
+    """f_t at every time; on the points trained on by `result.array("train_mean")`."""
+
+    @property
+    def mean(self) -> Array:
+        """Of f_t on the test points: T×n×k."""
+        return self.array("mean")
+
+    @property
+    def covariance(self) -> Array:
+        """Of f_t on the test points, of each output by itself: T×n×n."""
+        return self.array("covariance")
+
+    @property
+    def variance(self) -> Array:
+        """The covariance's diagonal: T×n."""
+        return self.array("variance")
+
+    @property
+    def percentiles(self) -> Array:
+        """Of f_t at every test point: T×P×n×k."""
+        return self.array("percentiles")
+
+    @property
+    def samples(self) -> Array:
+        """Joint draws of f_t on the test points: T×S×n×k."""
+        return self.array("samples")
+
+
 class TrainingResult(_Result):
     """Trajectories of a training job; what else was recorded by `result.array(name)`."""
 
@@ -181,6 +210,7 @@ class Client(Blocking[AsyncClient]):
     submit_kernel = blocking_as(AsyncClient.submit_kernel, JobHandle)
     spectrum = blocking_as(AsyncClient.spectrum, SpectrumResult)
     submit_spectrum = blocking_as(AsyncClient.submit_spectrum, JobHandle)
+    prediction = blocking_as(AsyncClient.prediction, PredictionResult)
     training = blocking_as(AsyncClient.training, TrainingResult)
     parameters = blocking(AsyncClient.parameters)
     upload_parameters = blocking_as(AsyncClient.upload_parameters, Dataset)

@@ -29,6 +29,11 @@ class Spec(Asked, ABC):
         """Jobs whose result the spec needs: JSON pointer → id."""
         return {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether it may wait for a job that has not finished; refused otherwise."""
+        return True
+
     def explicit(self) -> dict[str, Any]:
         """The spec as JSON with every default filled in."""
         return self.model_dump(mode="json")

@@ -2,7 +2,8 @@
 
 from contracts.kernels import KernelSpec
 from contracts.kinds import Spec
+from contracts.predictions import PredictionSpec
 from contracts.spectra import SpectrumSpec
 from contracts.trainings import TrainingSpec
 
-SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (KernelSpec, SpectrumSpec, TrainingSpec)}
+SPECS: dict[str, type[Spec]] = {spec.kind: spec for spec in (KernelSpec, SpectrumSpec, PredictionSpec, TrainingSpec)}

@@ -97,6 +97,8 @@ def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[st
         if State(row.state) in (State.FAILED, State.CANCELLED):
             raise CONFLICT.error(f"Job {id_} has {row.state} and will have no result.", pointer)
         if State(row.state) is not State.SUCCEEDED:
+            if not spec.waits:
+                raise CONFLICT.error(f"Job {id_} has not succeeded yet.", pointer)
             if waits_for not in (None, UUID(id_)):
                 raise CONFLICT.error(f"Job {id_} has not succeeded yet, nor has {waits_for}; wait for one.", pointer)
             waits_for = UUID(id_)

@@ -148,6 +148,10 @@ def test_the_examples_work(settings: Settings, empty: Database) -> None:
             answer = client.post("/v1/kernels", json=example["value"])
             assert answer.status_code == 202, (name, answer.text)
         kernel = client.post("/v1/kernels", json=examples.KERNELS["gram"]["value"]).json()["id"]
+        trained_on = client.post("/v1/datasets", json=examples.DATASETS["circle"]["value"]).json()["id"]
+        for name, example in examples.PREDICTIONS.items():
+            answer = client.post("/v1/predictions", json=example["value"] | {"train": trained_on})
+            assert answer.status_code == 202, (name, answer.text)
         for name, example in examples.SPECTRA.items():
             answer = client.post("/v1/spectra", json=example["value"] | {"kernel": kernel})
             assert answer.status_code == 202, (name, answer.text)

@@ -1,0 +1,112 @@
+"""What a prediction stores and costs: one decomposition of the Gram matrix, and from it every time."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import TYPE_CHECKING
+
+from contracts.plan import (
+    SECONDS_PER_FLOP,
+    SECONDS_PER_STORED_BYTE,
+    SECONDS_PER_TILE_AND_LAYER,
+    ArrayPlan,
+    PartPlan,
+    Plan,
+    check_limits,
+)
+from contracts.prediction_sizes import Sizes, needed
+from contracts.settings import Settings
+from contracts.tiling import SECONDS_PER_PRODUCT, check_layers, layer_seconds, table_seconds
+
+if TYPE_CHECKING:
+    from contracts.predictions import PredictionSpec
+
+# Entries of a tile, which is of one time.
+TILE = 2**18
+# Steps of integration, of which most tasks take some hundred to two thousand.
+STEPS = 1000
+# Peaks in matrices of the Gram matrix's size: kernels, eigenvectors and LAPACK's workspace, and what is turned by them.
+MATRICES, CROSSES, TESTS = 9, 5, 4
+# And of that of all outputs at all points: the matrix of a step, and its factor.
+FACTORS = 3
+
+
+def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
+    """Arrays, the one part, and cost; raises ProblemError for what no worker, or no array, holds."""
+    arrays = tuple(_arrays(spec, sizes))
+    stored = sum(array.stored_bytes for array in arrays)
+    seconds = _kernel_seconds(spec, sizes, limits) + _seconds(spec, sizes) + stored * SECONDS_PER_STORED_BYTE
+    n, other = sizes.train, sizes.test
+    # All that a part makes is stored at its end.
+    memory = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * other) + 2 * stored
+    if not spec.closed:
+        memory += 8 * FACTORS * (n * sizes.outputs) ** 2
+    largest = max(arrays, key=lambda array: array.stored_bytes).name
+    pointer = "/covariance" if largest.endswith("covariance") else "/samples" if largest == "samples" else "/train"
+    part = PartPlan({}, len(spec.times))
+    return check_limits(Plan(arrays, (part,), "times", seconds, memory), limits, pointer)
+
+
+def sets(spec: "PredictionSpec", sizes: Sizes) -> Iterator[tuple[str, int]]:
+    """The points on which arrays are stored: what their names begin with, and how many."""
+    if "test" in spec.points and sizes.test:
+        yield "", sizes.test
+    if "train" in spec.points:
+        yield "train_", sizes.train
+
+
+def _arrays(spec: "PredictionSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
+    t, k = len(spec.times), sizes.outputs
+    for before, n in sets(spec, sizes):
+        yield _of_times(f"{before}mean", t, n, k)
+        if spec.random and spec.covariance == "full":
+            yield _of_times(f"{before}covariance", t, n, n)
+        if spec.random and spec.covariance == "diagonal":
+            yield _of_times(f"{before}variance", t, n)
+        if spec.random and spec.percentiles:
+            yield _of_times(f"{before}percentiles", t, len(spec.percentiles), n, k)
+    if spec.samples and sizes.test:
+        yield _of_times("samples", t, spec.samples, sizes.test, k)
+    if not spec.closed:
+        yield _of_times("decrease", t)
+    for name in ("train", *(("test",) if sizes.judged else ())):
+        yield _of_times(f"{name}_cost", t)
+        yield _of_times(f"{name}_accuracy", t)
+    yield ArrayPlan("eigenvalues", (sizes.train,), "float64", TILE, 1)
+
+
+def _of_times(name: str, *shape: int) -> ArrayPlan:
+    if len(shape) == 1:
+        return ArrayPlan(name, shape, "float64", TILE, 1)
+    return ArrayPlan(name, shape, "float64", 1, min(prod(shape[1:]), TILE))
+
+
+def _step(points: int, outputs: int) -> float:
+    """Flops of a step of integration: curvatures, their factor, and twelve products."""
+    pairs, size = outputs * (outputs + 1) // 2, points * outputs
+    return 2.0 * pairs * points**3 + size**3 / 3 + 12.0 * size * (size + 2.0 * points)
+
+
+def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> float:
+    """Of computing the kernels, where no job has done it."""
+    if spec.architecture is None:
+        return 0.0
+    check_layers(spec.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
+    points = sizes.train + sizes.test
+    entry = sizes.dimension * SECONDS_PER_PRODUCT + len(needed(spec)) * layer_seconds(spec.architecture)
+    return points * (points + 1) / 2 * entry + table_seconds(spec.architecture, points)
+
+
+def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:
+    """Of the decomposition, and of every time's products, or of the steps of integration."""
+    n, other = sizes.train, sizes.test
+    if not spec.closed:
+        return (9.0 * n**3 + STEPS * _step(n, sizes.outputs)) * SECONDS_PER_FLOP
+    flops = 9.0 * n**3 + 4.0 * n * n * other
+    each = 2.0 * (n + other) * n * sizes.outputs
+    if spec.random and (spec.covariance == "full" or spec.samples):
+        each += 4.0 * n * sum(count * count for _, count in sets(spec, sizes))
+    if spec.samples:
+        each += 10.0 * other**3 + 2.0 * other * other * spec.samples * sizes.outputs
+    elif spec.random:
+        each += 4.0 * n * (n + other)
+    return (flops + len(spec.times) * each) * SECONDS_PER_FLOP

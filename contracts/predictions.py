@@ -1,0 +1,188 @@
+"""Prediction jobs: the network of infinite width in function space, at every time asked for (Section 5)."""
+
+from collections.abc import Callable
+from math import isinf
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
+
+from contracts.dynamics import Descent, Dynamics, Ensemble, Flow, Given, Start, Time, Zero
+from contracts.kernel_jobs import KernelJobs
+from contracts.kinds import Spec
+from contracts.plan import Plan, References
+from contracts.prediction_plan import plan
+from contracts.prediction_sizes import Sizes
+from contracts.problems import INVALID_REQUEST
+from contracts.settings import Settings
+from contracts.spec_types import DatasetId, Seed, by_name
+from ntk_engine.architecture import Architecture, canonical, simplified
+from ntk_engine.costs import CrossEntropy, Huber, LeastSquares, Logistic
+from ntk_engine.fields import Faults
+
+MOST_TIMES, MOST_PERCENTILES, MOST_SAMPLES = 10_000, 100, 10_000
+TOLERANCE = 1e-9
+
+# A given direction needs no integration, and is no cost.
+Cost = Annotated[
+    Annotated[LeastSquares | CrossEntropy | Logistic | Huber, Field(discriminator="type")], BeforeValidator(by_name)
+]
+Points = Literal["test", "train"]
+
+
+class PredictionSpec(Spec):
+    """f_t of the network of infinite width trained on `train`: a Gaussian at every time, on both datasets' points.
+
+    Either `architecture` names the kernels, or `kernels` the jobs that have them. Times are the paper's: Δt = η.
+    """
+
+    kind: ClassVar[str] = "predictions"
+
+    train: DatasetId = Field(description="inputs x (N×d) and targets y (N×k)")
+    test: DatasetId | None = Field(
+        None, description="points to predict at (n×d); targets, where there are any, are judged"
+    )
+    architecture: Architecture | None = None
+    kernels: KernelJobs | None = Field(None, description="kernel jobs, in place of an architecture")
+    trained: Literal["all", "last_layer"] = Field(
+        "all", description="which parameters: all of them move f by Θ, those of the last layer by Σ"
+    )
+    cost: Cost = LeastSquares()
+    dynamics: Dynamics = Field(Flow(), description="least squares alone is followed step by step")
+    times: list[Time] = Field(min_length=1, max_length=MOST_TIMES, description='rising; "inf" is the end of training')
+    start: Start | None = Field(
+        None, validate_default=True, description="f_0; null: drawn, or 0 for costs under which it stays no Gaussian"
+    )
+    ridge: float = Field(0.0, ge=0, description="r: what draws f to f_0, in units of the eigenvalues of K/N")
+    tolerance: float | None = Field(
+        None, ge=1e-13, le=1e-2, validate_default=True, description="of a step of integration, for other costs: 1e-9"
+    )
+    covariance: Literal["full", "diagonal", "none"] = Field("diagonal", validate_default=True)
+    percentiles: list[Annotated[float, Field(gt=0, lt=100)]] = Field(
+        [], max_length=MOST_PERCENTILES, description="of f_t at every point"
+    )
+    samples: int = Field(0, ge=0, le=MOST_SAMPLES, description="joint draws of f_t on the test points")
+    seed: Seed = 0
+    points: list[Points] = Field(["test", "train"], min_length=1, description="on which points arrays are stored")
+
+    @field_validator("architecture")
+    @classmethod
+    def _in_one_form(cls, architecture: Architecture | None) -> Architecture | None:
+        return None if architecture is None else simplified(architecture, finite=False)
+
+    @field_serializer("architecture")
+    def _as_json(self, architecture: Architecture | None) -> dict[str, object] | None:
+        return None if architecture is None else canonical(architecture, finite=False)
+
+    @field_validator("dynamics")
+    @classmethod
+    def _followed(cls, dynamics: Flow | Descent, info: ValidationInfo) -> Flow | Descent:
+        if not isinstance(dynamics, Flow) and not _closed(info):
+            raise ValueError("this cost is followed by gradient flow alone")
+        return dynamics
+
+    @field_validator("start")
+    @classmethod
+    def _begun(cls, start: Start | None, info: ValidationInfo) -> Start | None:
+        closed = _closed(info)
+        if start is None:
+            return Ensemble() if closed else Zero()
+        if isinstance(start, Ensemble) and not closed:
+            raise ValueError("under this cost an f_0 that is drawn stays no Gaussian; start must be zero or given")
+        return start
+
+    @field_validator("ridge")
+    @classmethod
+    def _of_least_squares(cls, ridge: float, info: ValidationInfo) -> float:
+        if ridge and not _closed(info):
+            raise ValueError("a ridge is one of least squares")
+        return ridge
+
+    @field_validator("tolerance")
+    @classmethod
+    def _of_integration(cls, tolerance: float | None, info: ValidationInfo) -> float | None:
+        """A closed form has none: one job, whatever is asked."""
+        return None if _closed(info) else tolerance or TOLERANCE
+
+    @field_validator("times")
+    @classmethod
+    def _rising(cls, times: list[float], info: ValidationInfo) -> list[float]:
+        faults, dynamics = Faults(), info.data.get("dynamics")
+        for number, time in enumerate(times):
+            if number and not times[number - 1] < time:
+                faults.at(number).add("times must rise, and each be there once")
+            elif isinstance(dynamics, Descent) and not _whole(time / dynamics.learning_rate):
+                faults.at(number).add("a time of gradient descent is a whole number of steps of learning_rate each")
+            elif isinf(time) and not _closed(info):
+                faults.at(number).add("under this cost a time must be finite")
+        faults.settle()
+        return times
+
+    @field_validator("points")
+    @classmethod
+    def _in_one_order(cls, points: list[Points]) -> list[Points]:
+        return sorted(set(points))
+
+    @field_validator("covariance")
+    @classmethod
+    def _of_an_ensemble(cls, covariance: str, info: ValidationInfo) -> str:
+        """A given f_0 has none: one job, whatever is asked."""
+        return covariance if isinstance(info.data.get("start"), Ensemble) else "none"
+
+    @field_validator("percentiles", "samples")
+    @classmethod
+    def _of_what_is_drawn(cls, asked: Any, info: ValidationInfo) -> Any:
+        if asked and not isinstance(info.data.get("start") or Ensemble(), Ensemble):
+            raise ValueError(f'{info.field_name} are those of an f_0 that is drawn; start must be "ensemble"')
+        return asked
+
+    @field_validator("seed")
+    @classmethod
+    def _of_samples(cls, seed: int, info: ValidationInfo) -> int:
+        """Equal without samples, whose seed it is: one job."""
+        return seed if info.data.get("samples") else 0
+
+    @model_validator(mode="after")
+    def _of_one_kernel(self) -> "PredictionSpec":
+        if (self.architecture is None) == (self.kernels is None):
+            raise ValueError("either architecture or kernels says what the kernel is")
+        return self
+
+    @property
+    def closed(self) -> bool:
+        """Whether f_t is a closed form, and not integrated."""
+        return isinstance(self.cost, LeastSquares)
+
+    @property
+    def random(self) -> bool:
+        """Whether f_t is: without an ensemble of f_0 it is its mean."""
+        return isinstance(self.start, Ensemble)
+
+    def datasets(self) -> dict[str, str]:
+        named = {"/train": self.train, "/test": self.test}
+        if isinstance(self.start, Given):
+            named |= {"/start/train": self.start.train, "/start/test": self.start.test}
+        return {pointer: id_ for pointer, id_ in named.items() if id_ is not None}
+
+    def jobs(self) -> dict[str, str]:
+        return {} if self.kernels is None else self.kernels.named()
+
+    @property
+    def waits(self) -> bool:
+        return self.kernels is None or self.kernels.unfinished == "wait"
+
+    def plan(self, references: References, limits: Settings) -> Plan:
+        return plan(self, Sizes.of(self, references), limits)
+
+    def inspect(self, load: Callable[[str, str], Any]) -> None:
+        if not self.cost.accepts(load(self.train, "y")):
+            raise INVALID_REQUEST.error(f"The targets of this cost must be {self.cost.targets}.", "/cost")
+
+
+def _closed(info: ValidationInfo) -> bool:
+    """Whether the cost has a closed form."""
+    return isinstance(info.data.get("cost", LeastSquares()), LeastSquares)
+
+
+def _whole(steps: float) -> bool:
+    """Beyond 2⁵³ every float is."""
+    return isinf(steps) or abs(steps - round(steps)) <= 1e-9 * max(1.0, steps)

@@ -1,0 +1,136 @@
+"""Predictions through the client, checked against the engine."""
+
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ntkd
+from ntk_engine import function_space, infinite
+from ntk_engine.architecture import mlp
+from ntk_engine.costs import Huber
+from ntk_engine.function_space import Blocks
+
+RNG = np.random.default_rng(4)
+X, OTHER = RNG.standard_normal((12, 3)), RNG.standard_normal((5, 3))
+Y, JUDGED = np.sin(X[:, :2]), np.sin(OTHER[:, :2])
+TRAIN, TEST, TARGETS = (torch.from_numpy(array) for array in (X, OTHER, Y))
+ARCH = mlp(3, "erf", beta=0.2)
+NETWORK: dict[str, Any] = {"depth": 3, "activation": "erf", "beta": 0.2}
+
+
+def blocks(name: str) -> Blocks:
+    pairs = ((TRAIN, None), (TEST, TRAIN), (TEST, None))
+    return Blocks(*(infinite.kernel(ARCH, *pair, kernels=[name]).arrays[name] for pair in pairs))
+
+
+# Kernels whose rows are taken in other blocks differ by rounding, and predictions by some hundred times that.
+def close(found: np.ndarray, expected: torch.Tensor) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_a_gaussian_at_every_time(client: ntkd.Client) -> None:
+    test = client.dataset(OTHER, JUDGED)
+    times = [0, 2.5, inf]
+    found = client.prediction(
+        X, Y, test, times=times, covariance="full", percentiles=[10, 50], samples=4, seed=7, **NETWORK
+    )
+    expected = function_space.gaussian(blocks("ntk"), blocks("nngp"), TARGETS, times)
+    close(found.mean, expected.test.mean)
+    close(found.covariance, expected.test.covariance)
+    close(found.array("train_covariance"), expected.train.covariance)
+    close(found.array("eigenvalues"), expected.eigenvalues)
+    for number, at in enumerate((expected.test_at(0.0), expected.test_at(2.5), expected.test_at(inf))):
+        close(found.percentiles[number], function_space.percentiles(at.mean, at.variance, [10, 50]))
+        # Of other bits of the covariance, eigenvectors may have other signs: what they spread is the same.
+        drawn = function_space.samples(at.mean, at.covariance, 4, 7)
+        assert found.samples[number].shape == drawn.shape
+        cost = function_space.cost(at.mean, at.variance, torch.from_numpy(JUDGED))
+        close(found.array("test_cost")[number], cost)
+    assert found.array("train_accuracy")[-1] == 1.0
+
+
+def test_steps_of_descent_from_a_given_function(client: ntkd.Client) -> None:
+    """With a ridge, of the last layer alone."""
+    f, g = RNG.standard_normal((12, 2)), RNG.standard_normal((5, 2))
+    start = {"type": "given", "train": client.dataset(f).id, "test": client.dataset(g).id}
+    dynamics = {"type": "descent", "learning_rate": 0.5, "momentum": 0.3}
+    asked = {"start": start, "dynamics": dynamics, "trained": "last_layer", "ridge": 0.01, "times": [0, 1, 50]}
+    found = client.prediction(X, Y, OTHER, **asked, **NETWORK)
+    expected = function_space.gaussian(
+        blocks("nngp"),
+        None,
+        TARGETS,
+        [0, 1, 50],
+        dynamics=function_space.GradientDescent(0.5, 0.3),
+        start=function_space.Start(torch.from_numpy(f), torch.from_numpy(g)),
+        ridge=0.01,
+    )
+    close(found.mean, expected.test.mean)
+    close(found.array("train_mean"), expected.train.mean)
+    assert {array.name for array in found.job.arrays}.isdisjoint({"variance", "covariance", "test_cost"})
+
+
+def test_another_cost(client: ntkd.Client) -> None:
+    cost = {"type": "huber", "delta": 0.2}
+    found = client.prediction(X, Y, OTHER, times=[0.0, 3.0, 1e3], cost=cost, tolerance=1e-7, **NETWORK)
+    ntk = blocks("ntk")
+    path = function_space.follow(ntk.train, ntk.cross, TARGETS, Huber(delta=0.2), [0.0, 3.0, 1e3], tolerance=1e-7)
+    for number, at in enumerate(path):
+        # Steps are chosen by errors, which rounding changes: both are as near to the truth as they say.
+        np.testing.assert_allclose(found.mean[number], at.test, rtol=0, atol=1e-12 + 2 * at.error_bound)
+        assert found.array("train_cost")[number] == pytest.approx(at.cost, rel=1e-6)
+        assert found.array("decrease")[number] == pytest.approx(at.decrease, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"times": [1, 0.5]}, "/times/1"),
+        ({"times": [-1]}, "/times/0"),
+        ({"times": ["soon"]}, "/times/0"),
+        ({"times": [1, 1.5], "dynamics": {"type": "descent", "learning_rate": 1.0}}, "/times/1"),
+        ({"percentiles": [120]}, "/percentiles/0"),
+        ({"ridge": -0.1}, "/ridge"),
+        ({"covariance": "some"}, "/covariance"),
+        ({"start": "nowhere"}, "/start/type"),
+        ({"dynamics": {"type": "descent", "learning_rate": 0}}, "/dynamics/learning_rate"),
+        ({"cost": "cross_entropy"}, "/cost"),
+        ({"cost": "logistic", "times": [1, inf]}, "/times/1"),
+        ({"cost": "huber", "start": "ensemble"}, "/start"),
+        ({"kernels": {"train": "00000000-0000-4000-8000-000000000000"}}, "/kernels/train"),
+    ],
+)
+def test_what_is_wrong_is_named(client: ntkd.Client, change: dict[str, Any], pointer: str) -> None:
+    asked = {"times": [1.0], **({} if "kernels" in change else NETWORK), **change}
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.prediction(X, Y, OTHER, **asked)
+    assert [fault.pointer for fault in caught.value.problem.errors] == [pointer]
+
+
+def test_a_test_set_that_does_not_fit(client: ntkd.Client) -> None:
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.prediction(X, Y, OTHER[:, :2], times=[1.0])
+    assert caught.value.problem.errors[0].pointer == "/test"
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.prediction(X, Y, client.dataset(OTHER, JUDGED[:, :1]), times=[1.0])
+    assert caught.value.problem.errors[0].pointer == "/test"
+
+
+def test_kernels_may_still_be_running_unless_that_is_refused(client: ntkd.Client) -> None:
+    slow = client.submit_kernel(
+        np.tile(X, (40, 1)) + RNG.standard_normal((480, 3)), depth=2, beta=0.3, method={"type": "monte_carlo"}
+    )
+    targets = RNG.standard_normal((480, 1))
+    x = client.dataset(RNG.standard_normal((480, 3)), targets)
+    kernels = {"train": slow.id, "unfinished": "refuse"}
+    with pytest.raises(ntkd.ProblemError) as caught:
+        client.prediction(x, times=[1.0], kernels=kernels, start="zero")
+    assert (caught.value.status, caught.value.problem.errors[0].pointer) == (409, "/kernels/train")
+    waiting = client.prediction(x, times=[1.0], kernels={"train": slow.id}, start="zero", wait=False)
+    assert str(waiting.job.waits_for) == slow.id
+    slow.cancel()
+    with pytest.raises(ntkd.JobFailed):
+        waiting.array("train_mean")

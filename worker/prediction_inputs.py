@@ -1,0 +1,96 @@
+"""What a prediction begins with: targets, f_0, and kernels, computed from an architecture or read from jobs."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import torch
+from torch import Tensor
+
+from contracts.dynamics import Given
+from contracts.kernel_jobs import KernelJobs
+from contracts.prediction_sizes import needed
+from contracts.predictions import PredictionSpec
+from ntk_engine import infinite
+from ntk_engine.architecture import Architecture
+from ntk_engine.function_space import Blocks, Start
+from ntk_engine.infinite import Kernel
+from storage import arrays
+from worker.context import Context
+from worker.inputs import dataset_rows
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is given of points."""
+
+    y: Tensor
+    """Targets of those trained on, N×k,"""
+    judged: Tensor | None
+    """and of the test points, where they have some."""
+    start: Start | None
+    """f_0, where it is given."""
+
+
+def data_of(spec: PredictionSpec, context: Context) -> Data:
+    """Raises LookupError where a dataset is gone."""
+    judged, start = None, None
+    if spec.test is not None:
+        with context.database.read() as read:
+            has_targets = "y" in arrays.of_dataset(read, spec.test)
+        judged = _rows(context, spec.test, "y") if has_targets else None
+    if isinstance(spec.start, Given):
+        beside = None if spec.start.test is None else _rows(context, spec.start.test, "x")
+        start = Start(_rows(context, spec.start.train, "x"), beside)
+    return Data(_rows(context, spec.train, "y"), judged, start)
+
+
+def kernels(spec: PredictionSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
+    """The blocks of every kernel that is needed; whole: of test points all, and not variances alone.
+
+    Raises LookupError where a dataset or a job is gone.
+    """
+    if spec.kernels is not None:
+        return {name: _stored(spec.kernels, name, context, whole=whole) for name in needed(spec)}
+    assert spec.architecture is not None
+    return _computed(spec.architecture, spec, context, whole=whole)
+
+
+def _rows(context: Context, dataset: str, array: str) -> Tensor:
+    return dataset_rows(context, dataset, None, torch.float64, array=array)
+
+
+def _computed(arch: Architecture, spec: PredictionSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
+    # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
+    infinite.prepare(arch)
+    names, threads = needed(spec), torch.get_num_threads()
+    x = _rows(context, spec.train, "x")
+    train, cross, test = infinite.kernel(arch, x, kernels=names, threads=threads), None, None
+    if spec.test is not None:
+        other = _rows(context, spec.test, "x")
+        cross = infinite.kernel(arch, other, x, kernels=names, threads=threads)
+        if whole:
+            test = infinite.kernel(arch, other, kernels=names, threads=threads)
+        elif spec.random:
+            test = infinite.diagonal(arch, other, kernels=names)
+    return {name: _blocks(name, train, cross, test) for name in names}
+
+
+def _blocks(name: str, train: Kernel, cross: Kernel | None, test: Kernel | None) -> Blocks:
+    between, own = (None if kernel is None else kernel.arrays[name] for kernel in (cross, test))
+    return Blocks(train.arrays[name], between, own)
+
+
+def _stored(jobs: KernelJobs, name: str, context: Context, *, whole: bool) -> Blocks:
+    train = _matrix(jobs.train, name, context)
+    cross = None if jobs.cross is None else _matrix(jobs.cross, name, context)
+    test = None if jobs.test is None or jobs.cross is None else _matrix(jobs.test, name, context)
+    return Blocks(train, cross, test if whole or test is None else test.diagonal().clone())
+
+
+def _matrix(job: UUID, name: str, context: Context) -> Tensor:
+    with context.database.read() as read:
+        stored = arrays.of_job(read, job).get(name)
+    if stored is None:
+        raise LookupError(f"job {job} is no longer there")
+    matrix = arrays.block(context.database, stored, slice(0, stored.plan.rows))
+    return torch.from_numpy(matrix).to(context.device, torch.float64)

@@ -1,0 +1,152 @@
+"""Prediction jobs: one part, from kernels and targets to f_t at every time."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from contracts.dynamics import Descent, Ensemble
+from contracts.prediction_plan import TILE
+from contracts.predictions import PredictionSpec
+from ntk_engine import function_space
+from ntk_engine.function_space import Moments
+from storage.arrays import ErrorBound, TileData
+from storage.jobs.transitions import Claim
+from worker.context import Context
+from worker.parts import Result
+from worker.prediction_inputs import Data, data_of, kernels
+
+
+class _Seen(NamedTuple):
+    """What is looked at at one time, on the points trained on or on the test points."""
+
+    name: str
+    """train or test."""
+    moments: Moments
+    targets: Tensor | None
+
+
+def run(claim: Claim, context: Context) -> Iterator[Result | None]:
+    """Time by time what is asked for of f_t, then what there is a number of for every time, and bounds on errors."""
+    spec = PredictionSpec.model_validate(claim.job_spec)
+    data = data_of(spec, context)
+    yield from _Run(spec, data).closed(context) if spec.closed else _Run(spec, data).integrated(context)
+
+
+class _Run:
+    """A prediction on its way."""
+
+    def __init__(self, spec: PredictionSpec, data: Data) -> None:
+        self.spec, self.data = spec, data
+        self.numbers: dict[str, list[float]] = defaultdict(list)
+        self.bounds: dict[str, float] = defaultdict(float)
+
+    def closed(self, context: Context) -> Iterator[Result | None]:
+        """Least squares."""
+        spec = self.spec
+        whole = spec.random and (spec.covariance == "full" or spec.samples > 0)
+        blocks = kernels(spec, context, whole=whole)
+        yield None
+        dynamics = spec.dynamics
+        found = function_space.gaussian(
+            blocks["ntk" if spec.trained == "all" else "nngp"],
+            blocks["nngp"] if spec.random else None,
+            self.data.y,
+            spec.times,
+            dynamics=function_space.GradientDescent(dynamics.learning_rate, dynamics.momentum)
+            if isinstance(dynamics, Descent)
+            else function_space.Flow(),
+            start=self.data.start or ("ensemble" if isinstance(spec.start, Ensemble) else "zero"),
+            ridge=spec.ridge,
+            covariance="full" if whole else "diagonal" if spec.random else "none",
+        )
+        yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
+        for number, time in enumerate(spec.times):
+            yield from self._at(number, _Seen("train", found.train_at(time), self.data.y))
+            if found.test_points is not None:
+                yield from self._at(number, _Seen("test", found.test_at(time), self.data.judged))
+            yield None
+        yield from self._ended()
+
+    def integrated(self, context: Context) -> Iterator[Result | None]:
+        """Any other cost."""
+        spec = self.spec
+        blocks = kernels(spec, context, whole=False)["ntk" if spec.trained == "all" else "nngp"]
+        yield None
+        assert spec.tolerance is not None
+        path = function_space.follow(
+            blocks.train,
+            blocks.cross,
+            self.data.y,
+            spec.cost,
+            spec.times,
+            start=self.data.start,
+            tolerance=spec.tolerance,
+        )
+        yield TileData("eigenvalues", 0, 0, path.eigenvalues.cpu().numpy())
+        for number, at in enumerate(path):
+            self.numbers["decrease"].append(at.decrease)
+            yield from self._at(number, _Seen("train", _certain(at.train, at), self.data.y))
+            if at.test is not None:
+                yield from self._at(number, _Seen("test", _certain(at.test, at), self.data.judged))
+            yield None
+        yield from self._ended()
+
+    def _at(self, number: int, seen: _Seen) -> Iterator[TileData]:
+        """What is stored of one time on one set of points."""
+        spec, (name, moments, targets) = self.spec, seen
+        before = "" if name == "test" else "train_"
+        if targets is not None:
+            self._judge(name, moments, targets)
+        if name in spec.points:
+            yield from _tiles(f"{before}mean", number, moments.mean)
+            self._bound(f"{before}mean", moments.mean_bound)
+            if moments.variance is not None:
+                yield from self._spread(before, number, moments)
+        if name == "test" and spec.samples and moments.covariance is not None:
+            drawn = function_space.samples(moments.mean, moments.covariance, spec.samples, spec.seed)
+            yield from _tiles("samples", number, drawn)
+
+    def _spread(self, before: str, number: int, moments: Moments) -> Iterator[TileData]:
+        assert moments.variance is not None
+        name = {"full": "covariance", "diagonal": "variance"}.get(self.spec.covariance)
+        if name is not None:
+            values = getattr(moments, name)
+            yield from _tiles(f"{before}{name}", number, values)
+            self._bound(f"{before}{name}", moments.covariance_bound)
+        if self.spec.percentiles:
+            found = function_space.percentiles(moments.mean, moments.variance, self.spec.percentiles)
+            yield from _tiles(f"{before}percentiles", number, found)
+
+    def _judge(self, name: str, moments: Moments, targets: Tensor) -> None:
+        """Expected over the ensemble, where there is one."""
+        if self.spec.closed:
+            cost = function_space.cost(moments.mean, moments.variance, targets)
+        else:
+            cost = self.spec.cost.value(moments.mean, targets).mean()
+        self.numbers[f"{name}_cost"].append(float(cost))
+        self.numbers[f"{name}_accuracy"].append(float(function_space.accuracy(moments.mean, targets)))
+
+    def _bound(self, array: str, bound: Tensor | float | None) -> None:
+        if bound is not None:
+            self.bounds[array] = max(self.bounds[array], float(bound))
+
+    def _ended(self) -> Iterator[Result]:
+        for name, values in self.numbers.items():
+            yield TileData(name, 0, 0, np.array(values))
+        for name, bound in self.bounds.items():
+            yield ErrorBound(name, bound)
+
+
+def _certain(f: Tensor, at: function_space.At) -> Moments:
+    """Without a spread."""
+    return Moments(f, None, None, f.new_tensor(at.error_bound), None)
+
+
+def _tiles(name: str, number: int, values: Tensor) -> Iterator[TileData]:
+    """The tiles of one time."""
+    row = values.reshape(1, -1).cpu().numpy()
+    for col in range(0, row.shape[1], TILE):
+        yield TileData(name, number, col // TILE, row[:, col : col + TILE])
