@@ -2,6 +2,6 @@
 
 from ntk_engine.spectrum.dense import eigh
 from ntk_engine.spectrum.krylov import top
-from ntk_engine.spectrum.result import NotConvergedError, Spectrum
+from ntk_engine.spectrum.result import Negative, NotConvergedError, Spectrum
 
-__all__ = ["NotConvergedError", "Spectrum", "eigh", "top"]
+__all__ = ["Negative", "NotConvergedError", "Spectrum", "eigh", "top"]

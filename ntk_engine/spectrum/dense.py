@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.spectrum.result import Spectrum, with_signs
+from ntk_engine.spectrum.result import of_pairs, of_values
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ntk_engine.spectrum.result import Spectrum
 
 
 def eigh(k: Tensor, *, vectors: bool = True) -> Spectrum:
@@ -21,13 +23,10 @@ def eigh(k: Tensor, *, vectors: bool = True) -> Spectrum:
     checked(k)
     n = k.shape[0]
     if not vectors:
-        return Spectrum(torch.linalg.eigvalsh(k).flip(0) / n, None, None)
+        return of_values(torch.linalg.eigvalsh(k).flip(0) / n, n)
     values, basis = torch.linalg.eigh(k)
-    values, basis = values.flip(0) / n, with_signs(basis.flip(1))
-    # In units of λ_1, whose square alone may overflow or underflow.
-    unit = float(values.abs().max()) or 1.0
-    rest = (k @ basis).div_(n).sub_(basis * values).div_(unit)
-    return Spectrum(values, basis, torch.linalg.vector_norm(rest, dim=0) * unit)
+    basis = basis.flip(1)
+    return of_pairs(values.flip(0) / n, basis, (k @ basis).div_(n))
 
 
 def checked(k: Tensor) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from ntk_engine.spectrum.dense import checked
-from ntk_engine.spectrum.result import NotConvergedError, Spectrum, with_signs
+from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,19 +126,29 @@ def _iterate(matmul: MatMul, block: Tensor, k: int, tolerance: float, max_passes
     image = image / size
     basis = _Basis.spanned_by(block, image)
     for passes in itertools.count(1):
-        residuals = basis.residuals(k)
-        if bool((residuals <= tolerance * basis.values.abs().max()).all()):
+        reach = _reach(basis.values, k, width, tolerance)
+        residuals = basis.residuals(reach) / (float(basis.values.abs().max()) or 1.0)
+        done = residuals <= tolerance
+        if bool(done.all()):
             break
         block = _orthogonal(image, basis)
         if block.shape[1] == 0 or passes >= max_passes:
-            raise NotConvergedError(passes, tolerance, residuals * (size / n))
+            if bool(done[:k].all()):
+                break
+            raise NotConvergedError(passes, tolerance, residuals[:k] * (float(basis.values.abs().max()) * size / n))
         image = matmul(block) / size
         # The new block spans what the Ritz vectors lack: the leading ones and it are as good a space as all before.
         limit = max(_LEAST_BASIS, 3 * width)
         basis = basis if basis.vectors.shape[1] + width <= limit else basis.leading(limit // 2)
         basis = basis.extended(block, image)
-    best = basis.leading(k)
-    return Spectrum(best.values * (size / n), with_signs(best.vectors), residuals * (size / n))
+    best = basis.leading(reach)
+    return of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), k)
+
+
+def _reach(values: Tensor, k: int, width: int, tolerance: float) -> int:
+    """How many Ritz pairs to have so that the k-th's cluster is whole: as far as a block sees multiplicities."""
+    least = values[k - 1] - 2 * tolerance * values.abs().max()
+    return max(k, int((values[:width] >= least).sum()))
 
 
 def _orthogonal(image: Tensor, basis: _Basis) -> Tensor:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from ntk_engine.spectrum.clusters import clusters, rounding_of, settle
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Columns whose products are held at a time.
+_PANEL = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """The eigenvalues below 0 of a matrix that may have none but for rounding."""
+
+    count: int
+    least: float
+    """The most negative one; 0 where there is none."""
+    rounding: float
+    """What rounding explains, `Spectrum.rounding`: a `least` below −rounding it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +35,21 @@ class Spectrum:
     eigenvalues: Tensor
     """λ (m), falling."""
     eigenvectors: Tensor | None
-    """Orthonormal columns (N×m), each with its first large entry positive; None where not asked for."""
+    """Orthonormal columns (N×m), of each cluster the basis that its space determines (`settle`); None if not asked."""
     residuals: Tensor | None
     """‖(K/N) v − λ v‖₂ (m): no eigenvalue is further from a true one than this. None without eigenvectors."""
+    clusters: tuple[slice, ...]
+    """Which eigenvalues belong together: those that residuals and rounding do not tell apart."""
+    rounding: float
+    """N eps max|λ|: what is nearer than this rounding may make equal or apart."""
+    orthogonality: float | None
+    """‖VᵀV − I‖ (Frobenius). None without eigenvectors."""
+
+    @property
+    def negative(self) -> Negative:
+        """How many of the eigenvalues are negative, and how much so."""
+        least = min(0.0, float(self.eigenvalues.min()))
+        return Negative(int((self.eigenvalues < 0).sum()), least, self.rounding)
 
 
 class NotConvergedError(ArithmeticError):
@@ -35,13 +64,39 @@ class NotConvergedError(ArithmeticError):
         self.residuals = residuals
 
 
-def with_signs(vectors: Tensor) -> Tensor:
-    """The columns with signs that do not depend on how they were computed.
+def of_values(values: Tensor, n: int) -> Spectrum:
+    """The spectrum of which only all eigenvalues (n), falling, are known."""
+    rounding = rounding_of(values, n)
+    return Spectrum(values, None, None, clusters(values, rounding), rounding, None)
 
-    The first entry of at least half the largest magnitude is made positive: the largest one itself may be a tie.
+
+def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = None) -> Spectrum:
+    """The k leading of some eigenpairs, falling, with their images (K/N) V (N×m); vectors and images are overwritten.
+
+    Pairs after the k-th complete its cluster, if they are given.
     """
-    if vectors.numel() == 0:
-        return vectors
-    size = vectors.abs()
-    first = (size >= 0.5 * size.amax(dim=0)).to(torch.uint8).argmax(dim=0)
-    return vectors * vectors.gather(0, first[None, :]).sign()
+    n, k = vectors.shape[0], len(values) if k is None else k
+    rounding = rounding_of(values, n)
+    groups = clusters(values, _residuals(values, vectors, images) + rounding)
+    settle(vectors, groups, images)
+    values, vectors, images = values[:k], vectors[:, :k], images[:, :k]
+    groups = tuple(slice(group.start, min(group.stop, k)) for group in groups if group.start < k)
+    return Spectrum(values, vectors, _residuals(values, vectors, images), groups, rounding, orthogonality(vectors))
+
+
+def orthogonality(vectors: Tensor) -> float:
+    """‖VᵀV − I‖ (Frobenius) of the columns of V (N×m), a panel of them at a time."""
+    square = 0.0
+    for start in range(0, vectors.shape[1], _PANEL):
+        product = vectors.mT @ vectors[:, start : start + _PANEL]
+        product.diagonal(-start).sub_(1.0)
+        square += float(product.double().square().sum())
+    return math.sqrt(square)
+
+
+def _residuals(values: Tensor, vectors: Tensor, images: Tensor) -> Tensor:
+    """‖(K/N) v − λv‖ (m), a panel at a time, in units of max|λ|: its square alone may overflow or underflow."""
+    unit = float(values.abs().max()) or 1.0
+    panels = (slice(start, start + _PANEL) for start in range(0, len(values), _PANEL))
+    rests = ((images[:, at] - vectors[:, at] * values[at]).div_(unit) for at in panels)
+    return torch.cat([torch.linalg.vector_norm(rest, dim=0) for rest in rests]) * unit
