@@ -1,19 +1,45 @@
-"""Eigen-decompositions of kernel matrices, as the paper's operator Π has them: of K/N (Section 5)."""
+"""Eigen-decompositions of kernel matrices, as the paper's operator Π has them: of K/N (Section 5).
+
+eigh(k), top(k, m), top(matmul, n, m)    eigenpairs with residuals, and which belong together
+components(found, m)                     kernel principal components, on the data and at new points; `Centring`
+definiteness(k, found), errors(k, found) whether k is positive definite, and how far eigenvalues may be off
+effective_dimension(λ, ridges), …        numbers of a spectrum
+"""
 
 from ntk_engine.spectrum.centring import Centring, centred
 from ntk_engine.spectrum.components import Components, components
+from ntk_engine.spectrum.definiteness import Definiteness, definiteness, errors
 from ntk_engine.spectrum.dense import eigh
 from ntk_engine.spectrum.krylov import top
+from ntk_engine.spectrum.numbers import (
+    Decay,
+    condition_number,
+    decay,
+    effective_dimension,
+    largest_learning_rate,
+    participation_ratio,
+    rank,
+)
 from ntk_engine.spectrum.result import Negative, NotConvergedError, Spectrum
 
 __all__ = [
     "Centring",
     "Components",
+    "Decay",
+    "Definiteness",
     "Negative",
     "NotConvergedError",
     "Spectrum",
     "centred",
     "components",
+    "condition_number",
+    "decay",
+    "definiteness",
+    "effective_dimension",
     "eigh",
+    "errors",
+    "largest_learning_rate",
+    "participation_ratio",
+    "rank",
     "top",
 ]
