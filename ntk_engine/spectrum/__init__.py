@@ -1,6 +1,7 @@
 """Eigen-decompositions of kernel matrices, as the paper's operator Π has them: of K/N (Section 5).
 
 eigh(k), top(k, m), top(matmul, n, m)    eigenpairs with residuals, and which belong together
+product(arch, x)                         K v without K, for `top`: tiles are computed, multiplied and thrown away
 components(found, m)                     kernel principal components, on the data and at new points; `Centring`
 definiteness(k, found), errors(k, found) whether k is positive definite, and how far eigenvalues may be off
 effective_dimension(λ, ridges), …        numbers of a spectrum
@@ -21,6 +22,7 @@ from ntk_engine.spectrum.numbers import (
     rank,
 )
 from ntk_engine.spectrum.result import Negative, NotConvergedError, Spectrum
+from ntk_engine.spectrum.streamed import product
 
 __all__ = [
     "Centring",
@@ -40,6 +42,7 @@ __all__ = [
     "errors",
     "largest_learning_rate",
     "participation_ratio",
+    "product",
     "rank",
     "top",
 ]

@@ -1,0 +1,74 @@
+"""Products with a kernel matrix that is never held: every tile is computed, multiplied and thrown away."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import torch
+
+from ntk_engine import infinite
+from ntk_engine.infinite import Block, Workspace, blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from ntk_engine.architecture import Architecture
+
+# Rows of a tile that stays in cache on the way through the layers; it has twice as many columns.
+_CACHED = 256
+# Numbers of eight bytes that are held for a pair of a tile at most: 2 where layers are compiled, some 20 in a formula
+# on tensors, 10 for near pairs, and what branches wait with.
+_HELD = 48
+
+
+def product(
+    arch: Architecture, x: Tensor, *, kernel: str = "ntk", budget: int = 2**28, threads: int = 1
+) -> Callable[[Tensor], Tensor]:
+    """v ↦ K v for the kernel (`ntk` or `nngp`) of all rows of x (N×d), as `top(product(arch, x), N, k)` takes it.
+
+    Only tiles on and above the diagonal are computed, and each multiplies twice. budget: bytes that tiles may take, all
+    threads together, beside x, its prepared copy and v; below 8 MiB a thread tiles are so small that tables of
+    activations without a closed form do not pay, which costs a hundred times as much. threads: how many tiles are
+    computed side by side; sums have one order, so no bit depends on it. Products are in v's dtype, kernels in that of
+    x; both lie on one device.
+    Raises ValueError for another kernel, a budget below a tile of two pairs, and as `infinite.rows` does.
+    """
+    if kernel not in infinite.KERNELS:
+        raise ValueError(f"a kernel is one of {', '.join(infinite.KERNELS)}, not {kernel}")
+    most = _rows(budget // threads, x.device)
+    prepared, local = infinite.rows(x), threading.local()
+    # Panels of equal size: of few pairs those without a closed form are integrated one by one.
+    size = math.ceil(len(prepared) / math.ceil(len(prepared) / most))
+    infinite.prepare(arch)
+
+    def multiplied(at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None]:
+        work = local.__dict__.setdefault("work", Workspace())
+        tile = infinite.tile(arch, prepared, prepared, at, work, kernels=(kernel,)).arrays[kernel].to(v.dtype)
+        return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows]
+
+    def times(v: Tensor) -> Tensor:
+        sums = torch.zeros_like(v)
+        tiles = blocks(len(prepared), len(prepared), size, gram=True, width=2 * size)
+        with ThreadPoolExecutor(threads) as pool:
+            # A panel at a time: what tiles give waits for its turn to be added.
+            for _, panel in itertools.groupby(tiles, key=lambda at: at.rows.start):
+                for at, across, down in pool.map(lambda at: multiplied(at, v), panel):
+                    sums[at.rows] += across
+                    if down is not None:
+                        sums[at.columns] += down
+        return sums
+
+    return times
+
+
+def _rows(budget: int, device: torch.device) -> int:
+    rows = math.isqrt(max(0, budget) // (2 * 8 * _HELD))
+    if rows < 1:
+        raise ValueError(f"a tile of two pairs takes {2 * 8 * _HELD} bytes a thread, more than the budget")
+    return min(rows, _CACHED) if device.type == "cpu" else rows
