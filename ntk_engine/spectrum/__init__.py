@@ -8,6 +8,7 @@ effective_dimension(λ, ridges), …        numbers of a spectrum
 """
 
 from ntk_engine.spectrum.centring import Centring, centred
+from ntk_engine.spectrum.clusters import clusters
 from ntk_engine.spectrum.components import Components, components
 from ntk_engine.spectrum.definiteness import Definiteness, definiteness, errors
 from ntk_engine.spectrum.dense import eigh
@@ -33,6 +34,7 @@ __all__ = [
     "NotConvergedError",
     "Spectrum",
     "centred",
+    "clusters",
     "components",
     "condition_number",
     "decay",

@@ -62,9 +62,9 @@ def top(
 
     K is a tensor, as in `top(matrix, k)`, or a function from n×b to its product with K, as in `top(matmul, n, k)`; the
     latter is called once a pass, with b of about max(16, 1.25 k), on `device` and in `dtype`. Stops when every residual
-    is at most `tolerance` (1e-12; 1e-5 in float32) of the largest eigenvalue's magnitude. Holds two n×m bases,
-    m ≤ max(128, 3b). Raises ValueError for a k outside 1 … n or entries that are not finite, and NotConvergedError
-    after `max_passes`.
+    is at most `tolerance` (1e-12; 1e-5 in float32) of the largest eigenvalue's magnitude, those of the k-th's whole
+    cluster included where a block sees it. Holds two n×m bases, m ≤ max(128, 3b). Raises
+    ValueError for a k outside 1 … n or entries that are not finite, and NotConvergedError after `max_passes`.
     """
     if isinstance(matrix, torch.Tensor):
         checked(matrix)

@@ -39,9 +39,9 @@ class Spectrum:
     residuals: Tensor | None
     """‖(K/N) v − λ v‖₂ (m): no eigenvalue is further from a true one than this. None without eigenvectors."""
     clusters: tuple[slice, ...]
-    """Which eigenvalues belong together: those that residuals and rounding do not tell apart."""
+    """Which eigenvalues belong together: those that residuals, and rounding as it is likely, do not tell apart."""
     rounding: float
-    """N eps max|λ|: what is nearer than this rounding may make equal or apart."""
+    """N eps max|λ|: what rounding may move at worst, and √N times what is likely."""
     orthogonality: float | None
     """‖VᵀV − I‖ (Frobenius). None without eigenvectors."""
 
@@ -67,7 +67,7 @@ class NotConvergedError(ArithmeticError):
 def of_values(values: Tensor, n: int) -> Spectrum:
     """The spectrum of which only all eigenvalues (n), falling, are known."""
     rounding = rounding_of(values, n)
-    return Spectrum(values, None, None, clusters(values, rounding), rounding, None)
+    return Spectrum(values, None, None, clusters(values, rounding / math.sqrt(n)), rounding, None)
 
 
 def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = None) -> Spectrum:
@@ -77,7 +77,8 @@ def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = No
     """
     n, k = vectors.shape[0], len(values) if k is None else k
     rounding = rounding_of(values, n)
-    groups = clusters(values, _residuals(values, vectors, images) + rounding)
+    # Rounding as it is likely, √N eps: N eps connects what is apart in steep spectra, and would blend its vectors.
+    groups = clusters(values, _residuals(values, vectors, images) + rounding / math.sqrt(n))
     settle(vectors, groups, images)
     values, vectors, images = values[:k], vectors[:, :k], images[:, :k]
     groups = tuple(slice(group.start, min(group.stop, k)) for group in groups if group.start < k)

@@ -36,8 +36,8 @@ def product(
     threads together, beside x, its prepared copy and v; below 8 MiB a thread tiles are so small that tables of
     activations without a closed form do not pay, which costs a hundred times as much. threads: how many tiles are
     computed side by side; sums have one order, so no bit depends on it. Products are in v's dtype, kernels in that of
-    x; both lie on one device.
-    Raises ValueError for another kernel, a budget below a tile of two pairs, and as `infinite.rows` does.
+    x; both lie on one device. Raises ValueError for another kernel, a budget below a tile of two pairs, and as
+    `infinite.rows` does.
     """
     if kernel not in infinite.KERNELS:
         raise ValueError(f"a kernel is one of {', '.join(infinite.KERNELS)}, not {kernel}")
@@ -45,7 +45,8 @@ def product(
     prepared, local = infinite.rows(x), threading.local()
     # Panels of equal size: of few pairs those without a closed form are integrated one by one.
     size = math.ceil(len(prepared) / math.ceil(len(prepared) / most))
-    infinite.prepare(arch)
+    if x.device.type == "cpu":
+        infinite.prepare(arch)
 
     def multiplied(at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None]:
         work = local.__dict__.setdefault("work", Workspace())

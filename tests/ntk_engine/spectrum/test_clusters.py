@@ -1,6 +1,6 @@
 """Eigenvalues of higher multiplicity: which belong together, and bases that depend on the spaces alone."""
 
-from math import pi
+from math import comb, pi
 
 import pytest
 import torch
@@ -125,6 +125,43 @@ def test_the_circle_has_pairs(n: int, device: str) -> None:
             torch.testing.assert_close(pair[:, 0], wave, rtol=0, atol=error)
             sign = pair[:, 1].dot((k * angles).sin()).sign()
             torch.testing.assert_close(pair[:, 1], sign * (2 / n) ** 0.5 * (k * angles).sin(), rtol=0, atol=error)
+
+
+def corners(d: int) -> torch.Tensor:
+    """The corners of a cube on the sphere: spaces of binomial(d, j) dimensions, by symmetry."""
+    signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0], dtype=torch.float64)] * d)
+    return infinite.kernel(mlp(3), signs / d**0.5).ntk
+
+
+@pytest.mark.parametrize("d", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_solver_does_not_matter_on_the_sphere(d: int, seed: int, device: str) -> None:
+    """Points in another order are another problem to a solver, and the same spaces."""
+    k = corners(d).to(device)
+    found = spectrum.eigh(k)
+    assert sorted(group.stop - group.start for group in found.clusters) == sorted(comb(d, j) for j in range(d + 1))
+    order = torch.randperm(2**d, generator=torch.Generator().manual_seed(seed)).to(device)
+    other = spectrum.eigh(k[order][:, order])
+    back = torch.empty_like(found.eigenvectors)
+    back[order] = other.eigenvectors
+    assert other.clusters == found.clusters
+    settle(back, other.clusters)
+    gaps = -found.eigenvalues.diff()
+    error = 10 * found.rounding / float(gaps[gaps > found.rounding].min())
+    torch.testing.assert_close(back, found.eigenvectors, rtol=0, atol=error)
+
+
+def test_a_steep_spectrum_is_not_blended() -> None:
+    """Eigenvalues that fall to 0 in small steps: residuals are what rounding makes, and not the length of a chain.
+
+    Steps of .2 λ are connected below λ = 2 √N eps/.2 = 5e-14, and by N eps they would be below 1.3e-12.
+    """
+    values = 0.8 ** torch.arange(600, dtype=torch.float64)
+    basis = orthonormal(600, 600, 0)
+    found = spectrum.eigh((basis * values) @ basis.mT)
+    assert float(found.residuals.max()) <= found.rounding
+    certain = spectrum.clusters(found.eigenvalues, found.residuals + found.rounding)
+    assert len(certain) < len(found.clusters)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 9])
