@@ -1,0 +1,112 @@
+"""The end of training by least squares on more points than a matrix of eigenvectors can be held for (t = ∞).
+
+f_∞ = f_0 + κ w with (K + N r) w = y − f_0. Half of K is held in float32 (2 N² bytes), on which conjugate gradients
+iterate behind a preconditioner of few columns; residuals are made by tiles in float64 that are thrown away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ntk_engine import infinite
+from ntk_engine.function_space.conjugate import solve
+from ntk_engine.function_space.held import Held
+from ntk_engine.function_space.pivoted import pivoted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ntk_engine.architecture import Architecture
+
+__all__ = ["Ended", "Fitted", "ended"]
+
+_ROWS, _COLUMNS = 256, 512
+# Columns for the preconditioner, and to how many digits what errors come to is asked for.
+_RANK, _NEARLY = 600, 0.05
+
+
+class Ended(NamedTuple):
+    """f_∞ on some points."""
+
+    mean: Tensor
+    """n×k."""
+    error_bound: float
+    """On every entry's error by what the solution lacks: √K(x,x) √(rᵀ (K + N r)⁻¹ r), r the residuals, to a tenth."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights w of the kernel's functions."""
+
+    arch: Architecture
+    kernel: str
+    x: Tensor
+    weights: Tensor
+    """N×k."""
+    residuals: Tensor
+    """‖y − f_0 − (K + N r) w‖/‖y − f_0‖ of every output (k), in float64."""
+    lacking: float
+    """√(rᵀ (K + N r)⁻¹ r), of the output of which it is largest."""
+    iterations: int
+    """Of conjugate gradients."""
+
+    def at(self, x: Tensor) -> Ended:
+        """κ w on the rows of x (n×d), panel by panel."""
+        panels = [
+            infinite.kernel(self.arch, some, self.x, kernels=[self.kernel]).arrays[self.kernel] @ self.weights
+            for some in (x[first : first + _ROWS] for first in range(0, len(x), _ROWS))
+        ]
+        own = infinite.diagonal(self.arch, x, kernels=[self.kernel]).arrays[self.kernel]
+        rounding = len(self.x) ** 0.5 * torch.finfo(x.dtype).eps * float(self.weights.norm(dim=0).max() * own.max())
+        return Ended(torch.cat(panels), 1.1 * float(own.max()) ** 0.5 * self.lacking + rounding)
+
+
+def ended(
+    arch: Architecture,
+    x: Tensor,
+    y: Tensor,
+    *,
+    kernel: str = "ntk",
+    ridge: float = 0.0,
+    tolerance: float = 1e-10,
+    rank: int = _RANK,
+) -> Fitted:
+    """Train on inputs x (N×d) and what f is to gain, y − f_0 (N×k), to the end; float64.
+
+    ridge: r, in units of the eigenvalues of K/N. tolerance: of residuals. Raises NoSolutionError where the kernel is
+    too near to a singular one for it, and ValueError as `infinite.rows` does.
+    """
+    held, shift = Held(arch, x, kernel), len(x) * ridge
+    diagonal = infinite.diagonal(arch, x, kernels=[kernel]).arrays[kernel]
+    precondition = pivoted(
+        diagonal, lambda some: infinite.kernel(arch, x, x[some], kernels=[kernel]).arrays[kernel], rank, shift
+    )
+    rows, work = infinite.rows(x), infinite.Workspace()
+
+    def exact(v: Tensor) -> Tensor:
+        sums = v * shift
+        for at in infinite.blocks(len(x), len(x), _ROWS, gram=True, width=_COLUMNS):
+            tile = infinite.tile(arch, rows, rows, at, work, kernels=(kernel,)).arrays[kernel]
+            sums[at.rows] += tile @ v[at.columns]
+            if not at.diagonal:
+                sums[at.columns] += tile.mT @ v[at.rows]
+        return sums
+
+    def rough(v: Tensor) -> Tensor:
+        return held(v) + shift * v
+
+    found = solve(exact, rough, precondition.apply, y, tolerance)
+    lacking = solve(rough, rough, precondition.apply, found.rest, _NEARLY)
+    energy = (found.rest * lacking.weights).sum(dim=0).clamp_min(0.0)
+    return Fitted(
+        arch,
+        kernel,
+        x,
+        found.weights,
+        found.residuals,
+        float(energy.max()) ** 0.5,
+        found.iterations + lacking.iterations,
+    )
