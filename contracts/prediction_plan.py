@@ -22,28 +22,47 @@ if TYPE_CHECKING:
 
 # Entries of a tile, which is of one time.
 TILE = 2**18
+# Flops that bounds on errors take of a time for each pair of points, in what it takes.
+BOUND = 4000.0
 # Steps of integration, of which most tasks take some hundred to two thousand.
 STEPS = 1000
-# Peaks in matrices of the Gram matrix's size: kernels, eigenvectors and LAPACK's workspace, and what is turned by them.
-MATRICES, CROSSES, TESTS = 9, 5, 4
+# Peaks in matrices of the size of the Gram matrix (measured: 11 to 29, by how many eigenvalues are taken in two words),
+# of the cross matrix, and of the test points' own.
+MATRICES, CROSSES, TESTS = 30, 5, 4
+# Flops of a decomposition, over N³: from 10, to 120 where half of the inputs have near twins.
+DECOMPOSITION = 30.0
+# Conjugate gradients: exact products, rough ones, and numbers of a row beside what is held of the kernel: columns of
+# the preconditioner, copies of the inputs, and of outputs.
+ROUNDS, ITERATIONS = 6, 300
+HELD_COLUMNS, HELD_ROWS, HELD_OUTPUTS = 2500, 4, 20
 # And of that of all outputs at all points: the matrix of a step, and its factor.
 FACTORS = 3
 
 
 def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
     """Arrays, the one part, and cost; raises ProblemError for what no worker, or no array, holds."""
-    arrays = tuple(_arrays(spec, sizes))
+    iterated = spec.end_alone and _memory(spec, sizes) > limits.memory_bytes
+    arrays = tuple(_arrays(spec, sizes, iterated=iterated))
     stored = sum(array.stored_bytes for array in arrays)
-    seconds = _kernel_seconds(spec, sizes, limits) + _seconds(spec, sizes) + stored * SECONDS_PER_STORED_BYTE
-    n, other = sizes.train, sizes.test
-    # All that a part makes is stored at its end.
-    memory = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * other) + 2 * stored
-    if not spec.closed:
-        memory += 8 * FACTORS * (n * sizes.outputs) ** 2
+    kernels, n, k = _kernel_seconds(spec, sizes, limits), sizes.train, sizes.outputs
+    if iterated:
+        seconds = ROUNDS * kernels + ITERATIONS * 2.0 * n * n * k * SECONDS_PER_FLOP
+        memory = 2 * n * n + 8 * n * (HELD_COLUMNS + HELD_ROWS * sizes.dimension + HELD_OUTPUTS * k)
+    else:
+        seconds, memory = kernels + _seconds(spec, sizes), _memory(spec, sizes)
     largest = max(arrays, key=lambda array: array.stored_bytes).name
     pointer = "/covariance" if largest.endswith("covariance") else "/samples" if largest == "samples" else "/train"
-    part = PartPlan({}, len(spec.times))
-    return check_limits(Plan(arrays, (part,), "times", seconds, memory), limits, pointer)
+    part = PartPlan({"method": "conjugate" if iterated else "dense"}, len(spec.times))
+    # All that a part makes is stored at its end.
+    whole = Plan(arrays, (part,), "times", seconds + stored * SECONDS_PER_STORED_BYTE, memory + 2 * stored)
+    return check_limits(whole, limits, pointer)
+
+
+def _memory(spec: "PredictionSpec", sizes: Sizes) -> int:
+    """Bytes of matrices at their peak."""
+    n, other = sizes.train, sizes.test
+    held = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * other)
+    return held if spec.closed else held + 8 * FACTORS * (n * sizes.outputs) ** 2
 
 
 def sets(spec: "PredictionSpec", sizes: Sizes) -> Iterator[tuple[str, int]]:
@@ -54,7 +73,7 @@ def sets(spec: "PredictionSpec", sizes: Sizes) -> Iterator[tuple[str, int]]:
         yield "train_", sizes.train
 
 
-def _arrays(spec: "PredictionSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
+def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator[ArrayPlan]:
     t, k = len(spec.times), sizes.outputs
     for before, n in sets(spec, sizes):
         yield _of_times(f"{before}mean", t, n, k)
@@ -71,7 +90,10 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
     for name in ("train", *(("test",) if sizes.judged else ())):
         yield _of_times(f"{name}_cost", t)
         yield _of_times(f"{name}_accuracy", t)
-    yield ArrayPlan("eigenvalues", (sizes.train,), "float64", TILE, 1)
+    if iterated:
+        yield ArrayPlan("residuals", (k,), "float64", TILE, 1)
+    else:
+        yield ArrayPlan("eigenvalues", (sizes.train,), "float64", TILE, 1)
 
 
 def _of_times(name: str, *shape: int) -> ArrayPlan:
@@ -100,9 +122,9 @@ def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:
     """Of the decomposition, and of every time's products, or of the steps of integration."""
     n, other = sizes.train, sizes.test
     if not spec.closed:
-        return (9.0 * n**3 + STEPS * _step(n, sizes.outputs)) * SECONDS_PER_FLOP
-    flops = 9.0 * n**3 + 4.0 * n * n * other
-    each = 2.0 * (n + other) * n * sizes.outputs
+        return (DECOMPOSITION * n**3 + STEPS * _step(n, sizes.outputs)) * SECONDS_PER_FLOP
+    flops = DECOMPOSITION * n**3 + 4.0 * n * n * other
+    each = 2.0 * (n + other) * n * sizes.outputs + BOUND * n * n
     if spec.random and (spec.covariance == "full" or spec.samples):
         each += 4.0 * n * sum(count * count for _, count in sets(spec, sizes))
     if spec.samples:

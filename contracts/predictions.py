@@ -1,7 +1,7 @@
 """Prediction jobs: the network of infinite width in function space, at every time asked for (Section 5)."""
 
 from collections.abc import Callable
-from math import isinf
+from math import inf, isinf
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
@@ -151,6 +151,13 @@ class PredictionSpec(Spec):
     def closed(self) -> bool:
         """Whether f_t is a closed form, and not integrated."""
         return isinstance(self.cost, LeastSquares)
+
+    @property
+    def end_alone(self) -> bool:
+        """Whether only the mean at the end of training is asked for, which needs no decomposition."""
+        asked = self.covariance == "none" and not self.percentiles and not self.samples and self.times == [inf]
+        plain = self.architecture is not None and isinstance(self.dynamics, Flow) and not self.random
+        return self.closed and asked and plain
 
     @property
     def random(self) -> bool:

@@ -55,6 +55,11 @@ def kernels(spec: PredictionSpec, context: Context, *, whole: bool) -> dict[str,
     return _computed(spec.architecture, spec, context, whole=whole)
 
 
+def inputs(spec: PredictionSpec, context: Context) -> tuple[Tensor, Tensor | None]:
+    """Those trained on, and the test points. Raises LookupError where a dataset is gone."""
+    return _rows(context, spec.train, "x"), None if spec.test is None else _rows(context, spec.test, "x")
+
+
 def _rows(context: Context, dataset: str, array: str) -> Tensor:
     return dataset_rows(context, dataset, None, torch.float64, array=array)
 
@@ -63,10 +68,9 @@ def _computed(arch: Architecture, spec: PredictionSpec, context: Context, *, who
     # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
     infinite.prepare(arch)
     names, threads = needed(spec), torch.get_num_threads()
-    x = _rows(context, spec.train, "x")
+    x, other = inputs(spec, context)
     train, cross, test = infinite.kernel(arch, x, kernels=names, threads=threads), None, None
-    if spec.test is not None:
-        other = _rows(context, spec.test, "x")
+    if other is not None:
         cross = infinite.kernel(arch, other, x, kernels=names, threads=threads)
         if whole:
             test = infinite.kernel(arch, other, kernels=names, threads=threads)

@@ -16,7 +16,7 @@ from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.parts import Result
-from worker.prediction_inputs import Data, data_of, kernels
+from worker.prediction_inputs import Data, data_of, inputs, kernels
 
 
 class _Seen(NamedTuple):
@@ -32,7 +32,11 @@ def run(claim: Claim, context: Context) -> Iterator[Result | None]:
     """Time by time what is asked for of f_t, then what there is a number of for every time, and bounds on errors."""
     spec = PredictionSpec.model_validate(claim.job_spec)
     data = data_of(spec, context)
-    yield from _Run(spec, data).closed(context) if spec.closed else _Run(spec, data).integrated(context)
+    run = _Run(spec, data)
+    if claim.part_spec["method"] == "conjugate":
+        yield from run.ended(context)
+    else:
+        yield from run.closed(context) if spec.closed else run.integrated(context)
 
 
 class _Run:
@@ -92,6 +96,26 @@ class _Run:
             if at.test is not None:
                 yield from self._at(number, _Seen("test", _certain(at.test, at), self.data.judged))
             yield None
+        yield from self._ended()
+
+    def ended(self, context: Context) -> Iterator[Result | None]:
+        """The end of least squares, where no decomposition fits into memory."""
+        spec, (x, other) = self.spec, inputs(self.spec, context)
+        assert spec.architecture is not None
+        start = self.data.start
+        to_gain = self.data.y if start is None else self.data.y - start.train
+        kernel = "ntk" if spec.trained == "all" else "nngp"
+        found = function_space.ended(spec.architecture, x, to_gain, kernel=kernel, ridge=spec.ridge)
+        yield TileData("residuals", 0, 0, found.residuals.cpu().numpy())
+        train, bound = found.trained, x.new_tensor(found.error_bound(x))
+        if start is not None:
+            train = train + start.train
+        yield from self._at(0, _Seen("train", Moments(train, None, None, bound, None), self.data.y))
+        if other is not None:
+            at = found.at(other)
+            mean = at.mean if start is None or start.test is None else at.mean + start.test
+            moments = Moments(mean, None, None, x.new_tensor(at.error_bound), None)
+            yield from self._at(0, _Seen("test", moments, self.data.judged))
         yield from self._ended()
 
     def _at(self, number: int, seen: _Seen) -> Iterator[TileData]:

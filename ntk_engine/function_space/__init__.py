@@ -3,6 +3,7 @@
 from ntk_engine.function_space.blocks import Blocks
 from ntk_engine.function_space.convex import At, Path, follow
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
+from ntk_engine.function_space.large import Ended, Fitted, ended
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
 from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
@@ -12,6 +13,8 @@ __all__ = [
     "At",
     "Blocks",
     "Dynamics",
+    "Ended",
+    "Fitted",
     "Flow",
     "Gaussian",
     "GradientDescent",
@@ -20,6 +23,7 @@ __all__ = [
     "Start",
     "accuracy",
     "cost",
+    "ended",
     "follow",
     "gaussian",
     "percentiles",

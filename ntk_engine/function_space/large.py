@@ -46,6 +46,8 @@ class Fitted:
     x: Tensor
     weights: Tensor
     """N×k."""
+    trained: Tensor
+    """f_∞ − f_0 on the points trained on (N×k): what was to be gained, less N r w and what the solution lacks."""
     residuals: Tensor
     """‖y − f_0 − (K + N r) w‖/‖y − f_0‖ of every output (k), in float64."""
     lacking: float
@@ -59,9 +61,14 @@ class Fitted:
             infinite.kernel(self.arch, some, self.x, kernels=[self.kernel]).arrays[self.kernel] @ self.weights
             for some in (x[first : first + _ROWS] for first in range(0, len(x), _ROWS))
         ]
-        own = infinite.diagonal(self.arch, x, kernels=[self.kernel]).arrays[self.kernel]
-        rounding = len(self.x) ** 0.5 * torch.finfo(x.dtype).eps * float(self.weights.norm(dim=0).max() * own.max())
-        return Ended(torch.cat(panels), 1.1 * float(own.max()) ** 0.5 * self.lacking + rounding)
+        return Ended(torch.cat(panels), self.error_bound(x))
+
+    def error_bound(self, x: Tensor) -> float:
+        """That of f_∞ on the rows of x."""
+        own = float(infinite.diagonal(self.arch, x, kernels=[self.kernel]).arrays[self.kernel].max())
+        # Of a product with w, whose entries K(x, x_j) are at most √(K(x,x) K(x_j,x_j)).
+        rounding = len(self.x) ** 0.5 * torch.finfo(x.dtype).eps * float(self.weights.norm(dim=0).max()) * own
+        return float(1.1 * own**0.5 * self.lacking + rounding)
 
 
 def ended(
@@ -106,6 +113,7 @@ def ended(
         kernel,
         x,
         found.weights,
+        y - shift * found.weights - found.rest,
         found.residuals,
         float(energy.max()) ** 0.5,
         found.iterations + lacking.iterations,
