@@ -4,6 +4,7 @@ from ntk_engine.function_space.blocks import Blocks
 from ntk_engine.function_space.convex import At, Path, follow
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
 from ntk_engine.function_space.large import Ended, Fitted, ended
+from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
 from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
@@ -19,6 +20,7 @@ __all__ = [
     "Gaussian",
     "GradientDescent",
     "Moments",
+    "Order",
     "Path",
     "Start",
     "accuracy",
@@ -26,6 +28,7 @@ __all__ = [
     "ended",
     "follow",
     "gaussian",
+    "learning_order",
     "percentiles",
     "posterior",
     "samples",

@@ -1,0 +1,48 @@
+"""When components and points are learned, against the residual at every time."""
+
+import pytest
+import torch
+
+from ntk_engine import infinite
+from ntk_engine.architecture import mlp
+from ntk_engine.function_space.order import learning_order
+
+X = torch.randn(30, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+Y = torch.stack([torch.sin(3.0 * X[:, 0]), X[:, 1] * X[:, 2]], dim=1)
+VALUES, BASIS = torch.linalg.eigh(infinite.kernel(mlp(3, beta=0.1), X).ntk / len(X))
+
+
+def residuals(time: float) -> torch.Tensor:
+    return (BASIS @ (torch.exp(-time * VALUES)[:, None] * (BASIS.mT @ Y))).norm(dim=1)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.99])
+def test_each_at_its_time(level: float) -> None:
+    found = learning_order(VALUES, BASIS, Y, level)
+    torch.testing.assert_close(torch.exp(-found.components * VALUES), torch.full_like(VALUES, 1.0 - level))
+    allowed = (1.0 - level) * Y.norm(dim=1)
+    for point, time in enumerate(found.points.tolist()):
+        # There to the digits that halving gives, and never above it again.
+        assert float(residuals(time)[point]) == pytest.approx(float(allowed[point]), rel=1e-9)
+        later = [float(residuals(time * 1.02**step)[point]) for step in range(1, 600)]
+        assert max(later) <= allowed[point]
+
+
+def test_what_is_never_learned() -> None:
+    """Two equal inputs that are told opposite things, and one that has nothing to learn."""
+    x = torch.cat([X[:3], X[:1]])
+    y = torch.tensor([[1.0], [2.0], [0.0], [-1.0]], dtype=torch.float64)
+    values, basis = torch.linalg.eigh(infinite.kernel(mlp(3, beta=0.1), x).ntk / 4)
+    values[values < 1e-12] = 0.0
+    found = learning_order(values, basis, y, 0.9)
+    assert torch.isinf(found.components).sum() == 1
+    assert torch.isinf(found.points).tolist() == [True, False, False, True]
+    assert float(found.points[2]) == 0.0
+    nothing = learning_order(torch.zeros(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64), y[1:3], 0.5)
+    assert nothing.points.tolist() == [float("inf"), 0.0]
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1.0, float("nan")])
+def test_levels_that_are_none(level: float) -> None:
+    with pytest.raises(ValueError, match="level"):
+        learning_order(VALUES, BASIS, Y, level)
