@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LARGE = 2.0**-14
 """Eigenvalues above this part of λ_1, about, are taken from one decomposition: right to 2^−39 times a small number."""
 _WINDOW = 4.0
+_EPS = 2.0**-52
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,14 @@ class Decomposition:
     """How many leading columns are right to rounding in one word; the others are in two."""
     rank: int
     residuals: Tensor
-    """|u_i·(K/N)u_j − λ_i δ_ij| is at most the smaller of the two numbers (N) of i and j."""
+    """‖(K/N)u_j − λ_j u_j‖ is at most this (N): the same number for all that were taken together."""
+    mixing: Tensor
+    """What a small u_j may have of large ones (N), by the square of what was put right; 0 for the large ones."""
 
-    def images(self, m: Tensor) -> Tensor:
-        """mU (rows×N) of m (rows×N); small columns right relative to √λ_j, which bounds them where [K, mᵀ; m, ·] ≥ 0."""
-        return torch.cat([m @ self.basis.high[:, : self.large], product(m, self._small).high], dim=1)
+    def images(self, m: Tensor | Double) -> Tensor:
+        """mU (rows×N) of m (rows×N); small columns right relative to √λ_j, as they are where [K, mᵀ; m, ·] ≥ 0."""
+        m = two_words(m)
+        return torch.cat([m.high @ self.basis.high[:, : self.large], product(m, self._small).high], dim=1)
 
     def form(self, m: Tensor) -> Tensor:
         """UᵀmU (N×N) of a symmetric m, right relative to √(m_ii m_jj) among the small columns."""
@@ -58,17 +62,19 @@ class Decomposition:
         return columns(self.basis, slice(self.large, None))
 
 
-def decompose(k: Tensor) -> Decomposition:
+def decompose(k: Tensor, eps: float = 2.0**-52) -> Decomposition:
     """All eigenpairs of k/N, falling, for a positive semidefinite k (N×N) of float64.
 
-    What is at most 8 eps (λ_1 + max k_ii/√N) is counted as null space: as much do roundings of k's entries make. Raises
-    ValueError where an eigenvalue is below −√eps λ_1, which is no rounding. O(N³): one decomposition where no
-    eigenvalue is below 2^−14 λ_1, and about forty products of matrices more where most are.
+    What is at most 8 eps (λ_1 + max k_ii/√N) is counted as null space: as much do roundings of k's entries make, to eps
+    of themselves (2⁻²³ where k was float32). Raises ValueError where an eigenvalue is below −√eps λ_1, which is no
+    rounding. O(N³): one decomposition where no eigenvalue is below 2⁻¹⁴ λ_1, and about forty products of matrices more
+    where most are.
     """
-    n, eps = len(k), torch.finfo(k.dtype).eps
+    n = len(k)
     unit = float(torch.ldexp(k.new_ones(()), torch.frexp(k.abs().max()).exponent)) if bool((k != 0).any()) else 1.0
     left = two_words(k / unit)
-    values, parts, residuals = [], [], []
+    values, parts, residuals, mixing = [], [], [], []
+    mixed = k.new_zeros(n)
     onto: Double | None = None
     first = least = floor = 0.0
     while True:
@@ -78,13 +84,16 @@ def decompose(k: Tensor) -> Decomposition:
             first = float(lam.abs().max())
             _semidefinite(lam, eps)
             floor = 8 * eps * (first + float(k.diagonal().abs().max()) / unit * n**0.5)
-            least = 4 * eps**2 * first / LARGE
+            least = 4 * _EPS**2 * first / LARGE
         count = _leading(lam, floor)
         values.append(lam[:count])
-        residuals.append(_residual(left.high, lam, x)[:count] + least)
+        residuals.append((_residual(left.high, lam, x) + least).expand(count))
+        mixed = (mixed.square() @ x.square()).sqrt()
+        mixing.append(mixed[:count])
         kept = x
         if count < len(lam):
-            left, turned, kept = _split(left, lam, x, count)
+            left, turned, kept, again = _split(left, lam, x, count)
+            mixed = mixed[count:] + again
         parts.append(two_words(kept) if onto is None else product(onto, kept))
         if count == len(lam):
             break
@@ -92,7 +101,9 @@ def decompose(k: Tensor) -> Decomposition:
     found, spread = torch.cat(values), torch.cat(residuals)
     rank = int((found > floor).sum())
     found[rank:] = 0.0
-    return Decomposition(found * (unit / n), beside(parts), len(values[0]), rank, spread * (unit / n))
+    return Decomposition(
+        found * (unit / n), beside(parts), len(values[0]), rank, spread * (unit / n), torch.cat(mixing)
+    )
 
 
 def _semidefinite(lam: Tensor, eps: float) -> None:
@@ -114,18 +125,18 @@ def _leading(lam: Tensor, floor: float) -> int:
 
 
 def _residual(k: Tensor, lam: Tensor, x: Tensor) -> Tensor:
-    """Norms of Kx − λx, and what x lacks of being orthonormal, in λ."""
-    eps = torch.finfo(k.dtype).eps
-    norms: Tensor = torch.linalg.vector_norm(k @ x - x * lam, dim=0)
-    found: Tensor = norms + eps * len(k) ** 0.5 * lam.abs().max()
+    """The largest norm of Kx − λx, and what x lacks of being orthonormal, in λ."""
+    norms = torch.linalg.vector_norm(k @ x - x * lam, dim=0).max()
+    found: Tensor = norms + _EPS * len(k) ** 0.5 * lam.abs().max()
     return found
 
 
-def _split(k: Double, lam: Tensor, x: Tensor, count: int) -> tuple[Double, Double, Tensor]:
+def _split(k: Double, lam: Tensor, x: Tensor, count: int) -> tuple[Double, Double, Tensor, Tensor]:
     """What K is on the invariant subspace beside the leading vectors, a basis of it, and those vectors put right.
 
     With x = [U, V] to rounding, H = VᵀKV and F = Uᵀ(KV − VH): K(V + UP) = (V + UP)(H + FᵀP) to second order, where
     ΛP − PH = −F, and H is diagonal but for what is again of second order. U − VPᵀ is orthogonal to V + UP.
+    Last, what the basis may still have of U: P's columns, squared.
     """
     u, v = x[:, :count], x[:, count:]
     image = product(k, v)
@@ -134,4 +145,4 @@ def _split(k: Double, lam: Tensor, x: Tensor, count: int) -> tuple[Double, Doubl
     p = -beyond / (lam[:count, None] - lam[count:])
     h = h + beyond.mT @ p
     h = h + transposed(h)
-    return Double(h.high / 2, h.low / 2), Double(*add(v, u @ p)), u - v @ p.mT
+    return Double(h.high / 2, h.low / 2), Double(*add(v, u @ p)), u - v @ p.mT, p.square().sum(dim=0)

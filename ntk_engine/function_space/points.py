@@ -74,27 +74,29 @@ class Components:
 
 @dataclass(frozen=True, slots=True)
 class TrainPoints:
-    """m_t = y − U D c and the covariance U D S D Uᵀ."""
+    """m_t = f_0 + U (1 − D) c and the covariance U D S D Uᵀ."""
 
     shared: Components
-    y: Tensor
+    start: Tensor
+    """f_0 (N×k), 0 where it is random."""
 
     def at(self, t: float) -> Moments:
         """One time: O(N² k), and two products of N×N matrices for a covariance."""
         shared, u = self.shared, self.shared.found.basis.high
         values = shared.left(shared.found.values, t)
+        fitted = shared.found.values * shared.gain(shared.found.values, t)
         reach = u.abs().amax(dim=0)
-        moved = reach @ bounds.sensitivity(shared.found, lambda lam: shared.left(lam, t), values)
-        errors = torch.full_like(reach, len(u) * _EPS)
-        bound = bounds.mean_bound(values, moved, reach, errors, shared.c.abs(), shared.c_error).amax()
-        mean = self.y - u @ (values[:, None] * shared.c)
-        bound = bound + _EPS * self.y.abs().amax()
+        moved = bounds.moved(shared.found, lambda lam: shared.left(lam, t), values, reach)
+        errors = torch.full_like(reach, bounds.rounding(len(u)))
+        bound = bounds.mean_bound(fitted, moved, reach, errors, shared.c.abs(), shared.c_error).amax()
+        mean = self.start + u @ (fitted[:, None] * shared.c)
+        bound = bound + _EPS * mean.abs().amax()
         if shared.prior is None:
             return _moments(mean, None, None, bound, None)
         scaled = u * values
         half = scaled @ shared.prior
         far = values.abs() * shared.scales() * reach
-        rounding = len(u) * _EPS * far.sum() ** 2
+        rounding = bounds.rounding(len(u)) * far.square().sum()
         spread = 2 * (half.abs() * moved).sum(dim=1).amax() + rounding
         if shared.full:
             covariance = half @ scaled.mT
@@ -124,7 +126,7 @@ class TestPoints:
         shared = self.shared
         values = shared.gain(shared.found.values, t)
         reach = self.b.abs().amax(dim=0)
-        moved = reach @ bounds.sensitivity(shared.found, lambda lam: shared.gain(lam, t), values)
+        moved = bounds.moved(shared.found, lambda lam: shared.gain(lam, t), values, reach)
         bound = bounds.mean_bound(values, moved, reach, self.b_error, shared.c.abs(), shared.c_error)
         mean = self.start + self.b @ (values[:, None] * shared.c)
         total = bound.amax() + _EPS * mean.abs().amax()
@@ -135,7 +137,7 @@ class TestPoints:
         own = self.prior if self.prior.ndim == 1 else self.prior.diagonal()
         far = values.abs() * shared.scales() * reach
         moved = moved + values.abs() * self.b_error
-        rounding = len(reach) * _EPS * (own.abs().amax().sqrt() + far.sum()) ** 2
+        rounding = bounds.rounding(len(reach)) * (own.abs().amax() + far.square().sum())
         spread = 2 * ((pulled - self.between).abs() * moved).sum(dim=1).amax() + rounding
         half = pulled / 2 - self.between
         if shared.full:

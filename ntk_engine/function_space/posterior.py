@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ntk_engine.function_space import bounds
 from ntk_engine.function_space.blocks import checked
 from ntk_engine.function_space.dynamics import Flow
 from ntk_engine.function_space.prediction import gaussian, reach
@@ -45,7 +46,7 @@ def posterior(kernel: Blocks, y: Tensor, *, noise: float = 0.0, covariance: Cova
     own = blocks.test if blocks.test.ndim == 1 else blocks.test.diagonal()
     # Errors of λ, relative to a component that is no larger than the prior: B_j² N g_j ≤ K(x, x).
     size = b.abs().amax(dim=0)
-    taken = n * gain * (size * (size * (gain * found.residuals + n * _EPS) + 2 * b_error))
+    taken = n * gain * (size * (size * (gain * found.residuals + bounds.rounding(n)) + 2 * b_error))
     bound = taken.sum() + _EPS * own.abs().amax()
     if covariance == "full":
         half = b * (n * gain).sqrt()

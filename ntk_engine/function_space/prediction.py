@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
+from ntk_engine.activations.double_word import Double, add
 from ntk_engine.function_space import bounds
 from ntk_engine.function_space.blocks import Blocks, checked
 from ntk_engine.function_space.dynamics import Dynamics, Flow
 from ntk_engine.function_space.graded import decompose
 from ntk_engine.function_space.points import Components, Moments, TestPoints, TrainPoints
+from ntk_engine.function_space.two_words import transposed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,8 +110,8 @@ def gaussian(
     (`graded.decompose` says which): there f keeps f_0 on the training points, and κu = 0, whatever t. Where a descent
     diverges results may be ±inf, and are inf where infinities cancel; never NaN. O(N³) once; `TrainPoints.at` and
     `TestPoints.at` say what a time costs. All is float64, on the device of the blocks. Raises ValueError where shapes
-    do not fit together, something is not finite, times do not rise or are none of the dynamics, the ridge is negative, or
-    K has negative eigenvalues.
+    do not fit together, something is not finite, times do not rise or are none of the dynamics, the ridge is negative,
+    or K has negative eigenvalues.
     """
     for t in times:
         dynamics.check(t)
@@ -118,29 +120,24 @@ def gaussian(
     if not (math.isfinite(ridge) and ridge >= 0):
         raise ValueError(f"a ridge is a finite number from 0, not {ridge}")
     random = start == "ensemble" and covariance != "none"
+    eps = torch.finfo(ntk.train.dtype).eps
     ntk = checked(ntk, "ntk", covariance="none")
     y = _outputs(y, len(ntk.train), "y")
     given = start if isinstance(start, Start) else Start(torch.zeros_like(y))
     f_0 = _outputs(given.train, len(y), "start.train", y.shape[1])
-    found = decompose(ntk.train)
+    found = decompose(ntk.train, eps)
     if random and nngp is None:
         raise ValueError("the covariance of an ensemble needs the kernel nngp")
     prior = checked(nngp, "nngp", covariance=covariance) if random and nngp is not None else None
     if prior is not None and prior.train.shape != ntk.train.shape:
         raise ValueError("ntk and nngp are of the same training points")
-    difference = y - f_0
-    c = found.images(difference.mT).mT
-    c_error = torch.stack(
-        [
-            bounds.own_errors(found, c[:, i].abs(), torch.linalg.vector_norm(difference[:, i]))
-            for i in range(y.shape[1])
-        ],
-        dim=1,
-    )
+    difference = Double(*add(y, -f_0))
+    c = found.images(transposed(difference)).mT
+    c_error = bounds.own_errors(found, c.abs(), torch.linalg.vector_norm(difference.high, dim=0))
     form = None if prior is None else found.form(prior.train)
     shared = Components(found, dynamics, ridge, c, c_error, form, covariance == "full")
     test = None if ntk.cross is None else _test_points(shared, ntk.cross, prior, given, y.shape[1])
-    return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, y), test)
+    return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, f_0), test)
 
 
 def _test_points(shared: Components, cross: Tensor, prior: Blocks | None, start: Start, k: int) -> TestPoints:
@@ -164,7 +161,7 @@ def reach(found: Decomposition, cross: Tensor) -> tuple[Tensor, Tensor]:
     b = found.images(cross) / cross.shape[1]
     b[:, found.rank :] = 0.0
     size = torch.linalg.vector_norm(cross, dim=1).amax() / cross.shape[1]
-    error = bounds.own_errors(found, b.abs().amax(dim=0), size)
+    error = bounds.own_errors(found, b.abs().amax(dim=0)[:, None], size[None])[:, 0]
     error[found.rank :] = 0.0
     return b, error
 

@@ -1,0 +1,55 @@
+"""Percentiles, samples, costs and accuracies."""
+
+import math
+
+import pytest
+import torch
+
+from ntk_engine.function_space import accuracy, cost, percentiles, samples
+
+
+def test_percentiles_of_normal_numbers() -> None:
+    mean = torch.tensor([[[0.0, 1.0]], [[2.0, 3.0]]], dtype=torch.float64)
+    found = percentiles(mean, torch.tensor([[4.0], [0.0]], dtype=torch.float64), [10, 50, 90])
+    assert found.shape == (2, 3, 1, 2)
+    # The 90th percentile of N(0, 1), of which the paper's 1.2816 is five digits.
+    expected = 2 * 1.2815515655446004
+    torch.testing.assert_close(found[0, :, 0, 1], mean.new_tensor([1 - expected, 1.0, 1 + expected]))
+    assert bool((found[1] == mean[1]).all())
+
+
+@pytest.mark.parametrize("level", [0, 100, math.nan])
+def test_percentiles_that_are_none(level: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        percentiles(torch.zeros(1, 1), torch.zeros(1), [level])
+
+
+def test_samples_of_a_singular_covariance(device: str) -> None:
+    """Of rank 1, twice the same point and one that is certain: their means and products, within 5 standard errors."""
+    factor = torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64, device=device)
+    mean = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=torch.float64, device=device)
+    drawn = samples(mean, factor @ factor.mT, 40000, seed=1) - mean
+    assert drawn.shape == (40000, 3, 2)
+    assert float((drawn[:, 0] - drawn[:, 1]).abs().max()) < 1e-7
+    assert float(drawn[:, 2].abs().max()) < 1e-7
+    assert float(drawn.mean(dim=0).abs().max()) < 5 / 200
+    assert float((drawn[:, 0].square().mean(dim=0) - 1).abs().max()) < 5 * math.sqrt(2) / 200
+    assert float((drawn[:, 0, 0] * drawn[:, 0, 1]).mean().abs()) < 5 / 200
+    assert bool((samples(mean, factor @ factor.mT, 5, seed=1) == samples(mean, factor @ factor.mT, 5, seed=1)).all())
+
+
+def test_the_expected_cost_is_the_mean_cost_of_samples() -> None:
+    generator = torch.Generator().manual_seed(0)
+    factor, mean, y = (torch.randn(6, m, dtype=torch.float64, generator=generator) for m in (6, 2, 2))
+    covariance = factor @ factor.mT
+    costs = (samples(mean, covariance, 20000, seed=0) - y).square().sum(dim=2).mean(dim=1) / 2
+    expected = cost(mean, covariance.diagonal(), y)
+    assert abs(float(costs.mean() - expected)) < 5 * float(costs.std()) / math.sqrt(20000)
+    assert float(cost(mean, None, mean)) == 0.0
+
+
+def test_accuracy_by_the_largest_output_and_by_sign() -> None:
+    mean = torch.tensor([[0.9, 0.1], [0.2, 0.3], [0.6, 0.5]], dtype=torch.float64)
+    assert float(accuracy(mean, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))) == pytest.approx(2 / 3)
+    assert float(accuracy(mean[:, :1] - 0.5, torch.tensor([1.0, -1.0, -1.0]))) == pytest.approx(2 / 3)
+    assert accuracy(mean.expand(4, 3, 2), mean).tolist() == [1.0] * 4
