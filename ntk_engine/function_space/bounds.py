@@ -8,6 +8,7 @@ its rows. Rounding of sums of n terms is counted as 4 √n eps of them, which in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def moved(found: Decomposition, function: Function, values: Tensor, reach: Tenso
     sizes = (reach[:, None] * _slopes(found, function, values)).square()
     larger = torch.where(rho[:, None] >= rho, sizes, 0.0).sum(dim=0).sqrt() * rho
     smaller = torch.where(rho[:, None] < rho, sizes * rho[:, None].square(), 0.0).sum(dim=0).sqrt()
-    return larger + smaller * len(rho) ** 0.5
+    total: Tensor = larger + smaller * len(rho) ** 0.5
+    return total
 
 
 def _slopes(found: Decomposition, function: Function, values: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ def _slopes(found: Decomposition, function: Function, values: Tensor) -> Tensor:
 
 def rounding(n: int) -> float:
     """What a sum of n terms errs by, relative to the sum of their sizes."""
-    return 4 * float(n) ** 0.5 * _EPS
+    return 4 * math.sqrt(n) * _EPS
 
 
 def own_errors(found: Decomposition, sizes: Tensor, whole: Tensor) -> Tensor:

@@ -141,7 +141,7 @@ def _split(k: Double, lam: Tensor, x: Tensor, count: int) -> tuple[Double, Doubl
     u, v = x[:, :count], x[:, count:]
     image = product(k, v)
     h = product(v.mT, image)
-    beyond = u.mT @ (image - product(v, h)).high
+    beyond = (product(u.mT, image) - product(product(u.mT, v), h)).high
     p = -beyond / (lam[:count, None] - lam[count:])
     h = h + beyond.mT @ p
     h = h + transposed(h)

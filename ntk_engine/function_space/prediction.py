@@ -113,24 +113,14 @@ def gaussian(
     do not fit together, something is not finite, times do not rise or are none of the dynamics, the ridge is negative,
     or K has negative eigenvalues.
     """
-    for t in times:
-        dynamics.check(t)
-    if any(a >= b for a, b in itertools.pairwise(times)):
-        raise ValueError("times rise")
-    if not (math.isfinite(ridge) and ridge >= 0):
-        raise ValueError(f"a ridge is a finite number from 0, not {ridge}")
-    random = start == "ensemble" and covariance != "none"
+    _check(times, dynamics, ridge)
     eps = torch.finfo(ntk.train.dtype).eps
     ntk = checked(ntk, "ntk", covariance="none")
     y = _outputs(y, len(ntk.train), "y")
     given = start if isinstance(start, Start) else Start(torch.zeros_like(y))
     f_0 = _outputs(given.train, len(y), "start.train", y.shape[1])
+    prior = _prior(ntk, nngp, covariance) if start == "ensemble" and covariance != "none" else None
     found = decompose(ntk.train, eps)
-    if random and nngp is None:
-        raise ValueError("the covariance of an ensemble needs the kernel nngp")
-    prior = checked(nngp, "nngp", covariance=covariance) if random and nngp is not None else None
-    if prior is not None and prior.train.shape != ntk.train.shape:
-        raise ValueError("ntk and nngp are of the same training points")
     difference = Double(*add(y, -f_0))
     c = found.images(transposed(difference)).mT
     c_error = bounds.own_errors(found, c.abs(), torch.linalg.vector_norm(difference.high, dim=0))
@@ -140,16 +130,33 @@ def gaussian(
     return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, f_0), test)
 
 
+def _check(times: Sequence[float], dynamics: Dynamics, ridge: float) -> None:
+    for t in times:
+        dynamics.check(t)
+    if any(a >= b for a, b in itertools.pairwise(times)):
+        raise ValueError("times rise")
+    if not (math.isfinite(ridge) and ridge >= 0):
+        raise ValueError(f"a ridge is a finite number from 0, not {ridge}")
+
+
+def _prior(ntk: Blocks, nngp: Blocks | None, covariance: Covariance) -> Blocks:
+    """Σ where f_0 is random, of the points of Θ."""
+    if nngp is None:
+        raise ValueError("the covariance of an ensemble needs the kernel nngp")
+    if nngp.train.shape != ntk.train.shape:
+        raise ValueError("ntk and nngp are of the same training points")
+    if ntk.cross is not None and (nngp.cross is None or nngp.cross.shape != ntk.cross.shape):
+        raise ValueError("ntk and nngp are of the same test points")
+    return checked(nngp, "nngp", covariance=covariance)
+
+
 def _test_points(shared: Components, cross: Tensor, prior: Blocks | None, start: Start, k: int) -> TestPoints:
-    n = cross.shape[1]
     b, b_error = reach(shared.found, cross)
     if start.test is None and bool((start.train != 0).any()):
         raise ValueError("a given start says f_0 on the test points too")
     f_0 = cross.new_zeros(len(cross), k) if start.test is None else _outputs(start.test, len(cross), "start.test", k)
-    if prior is None:
+    if prior is None or prior.cross is None:
         return TestPoints(shared, f_0, b, b_error, None, None)
-    if prior.cross is None or prior.cross.shape != (len(cross), n):
-        raise ValueError("ntk and nngp are of the same test points")
     own = prior.test
     if own is not None and own.ndim == 2 and not shared.full:
         own = own.diagonal()
