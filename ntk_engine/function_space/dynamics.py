@@ -38,7 +38,7 @@ class Dynamics(ABC):
 
     def gain(self, lam: Tensor, t: float) -> Tensor:
         """g_t(λ) = (1 − d_t(λ))/λ; its limit where λ = 0 (inf at t = inf)."""
-        least = torch.finfo(lam.dtype).tiny / torch.finfo(lam.dtype).eps
+        least = torch.finfo(lam.dtype).tiny
         positive = lam.clamp_min(least)
         return torch.where(lam > least, self.fitted(positive, t) / positive, self.gain_at_zero(t))
 

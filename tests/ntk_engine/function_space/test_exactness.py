@@ -13,7 +13,7 @@ from mpmath import mpf
 
 from ntk_engine import function_space, infinite
 from ntk_engine.architecture import mlp
-from ntk_engine.function_space import Blocks, Dynamics, Flow, GradientDescent
+from ntk_engine.function_space import Blocks, Dynamics, Flow, GradientDescent, posterior
 from ntk_engine.function_space.graded import decompose
 from tests.ntk_engine.function_space.exactly import DIGITS, Exact, furthest, largest
 
@@ -80,6 +80,18 @@ def _agree(found: function_space.Moments, mean: mpmath.matrix, covariance: mpmat
         assert error <= 1e-9 * size + 2.0**-180
         assert error <= bound
         assert bound <= 1e-9 * max(size, 1.0)
+
+
+@pytest.mark.parametrize("activation", APART)
+def test_posteriors_of_near_duplicates(activation: str) -> None:
+    """Without noise the posterior of GP(0, K) is what f_0 ~ GP(0, K) ends at when it learns with K."""
+    *both, y = kernels(activation)
+    for i, kernel in enumerate(both):
+        # Σ of ReLU is smooth where Θ is not: inputs 1e-9 apart have an eigenvalue of 1e-18 there, which is rounding.
+        rank = len(y) - (2 if activation == "relu" and i == 1 else 1)
+        with mpmath.workdps(DIGITS):
+            expected = Exact(kernel, kernel, y, rank).test(lambda lam: 1 / lam)
+            _agree(posterior(kernel, y), *expected)
 
 
 @pytest.mark.parametrize("activation", APART)
