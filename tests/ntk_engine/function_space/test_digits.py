@@ -60,6 +60,34 @@ def test_the_reference_at_every_time(
         assert max(float(train.mean_bound), float(test.mean_bound)) < 1e-9
 
 
+def test_the_reference_at_every_time_on_its_own_diagonal(
+    digits: dict[str, torch.Tensor], labels: torch.Tensor, expected: dict[str, np.ndarray]
+) -> None:
+    """Errors of its 100 diagonal entries are read off its means on training points, at times 10 to 10⁴: 400 numbers.
+
+    With them its means on test points, which were not used, are the same to rounding, at every time.
+    """
+    ntk, nngp = blocks(digits["train"][:100], digits["test"][:30])
+
+    def means(k: torch.Tensor) -> torch.Tensor:
+        return function_space.gaussian(Blocks(k), None, labels, TIMES[2:6], covariance="none").train.mean.flatten()
+
+    columns, part, exact = [], 1e-5, means(ntk.train)
+    for i in range(100):
+        k = ntk.train.clone()
+        k[i, i] *= 1 + part
+        columns.append((means(k) - exact) / part)
+    theirs = torch.from_numpy(np.concatenate([expected[f"train_mean_{i}"] for i in range(2, 6)]))
+    errors = torch.linalg.lstsq(torch.stack(columns, dim=1), (theirs - exact)[:, None]).solution[:, 0]
+    assert float(errors.abs().max()) < 5e-8
+    train = ntk.train * (1 + torch.diag(errors))
+    g = function_space.gaussian(ntk._replace(train=train), nngp, labels, TIMES)
+    for i, (train_part, test_part) in enumerate(g):
+        assert test_part is not None
+        np.testing.assert_allclose(test_part.mean[:, 0], expected[f"mean_{i}"], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(train_part.mean[:, 0], expected[f"train_mean_{i}"], rtol=0, atol=1e-11)
+
+
 def test_the_posterior_of_the_nngp(
     digits: dict[str, torch.Tensor], labels: torch.Tensor, expected: dict[str, np.ndarray], device: str
 ) -> None:
