@@ -143,6 +143,9 @@ class _Run:
         if self.spec.percentiles:
             found = function_space.percentiles(moments.mean, moments.variance, self.spec.percentiles)
             yield from _tiles(f"{before}percentiles", number, found)
+            assert moments.covariance_bound is not None
+            some = self.spec.percentiles, moments.mean_bound, moments.covariance_bound
+            self._bound(f"{before}percentiles", function_space.percentile_bound(moments.variance, *some))
 
     def _judge(self, name: str, moments: Moments, targets: Tensor) -> None:
         """Expected over the ensemble, where there is one."""
@@ -151,6 +154,9 @@ class _Run:
         else:
             cost = self.spec.cost.value(moments.mean, targets).mean()
         self.numbers[f"{name}_cost"].append(float(cost))
+        direction = self.spec.cost.direction(moments.mean, targets)
+        bound = function_space.cost_bound(direction, moments.mean_bound, moments.covariance_bound)
+        self._bound(f"{name}_cost", bound)
         self.numbers[f"{name}_accuracy"].append(float(function_space.accuracy(moments.mean, targets)))
 
     def _bound(self, array: str, bound: Tensor | float | None) -> None:

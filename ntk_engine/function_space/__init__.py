@@ -8,7 +8,7 @@ from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
 from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
-from ntk_engine.function_space.statistics import accuracy, cost, percentiles, samples
+from ntk_engine.function_space.statistics import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
 
 __all__ = [
     "At",
@@ -25,10 +25,12 @@ __all__ = [
     "Start",
     "accuracy",
     "cost",
+    "cost_bound",
     "ended",
     "follow",
     "gaussian",
     "learning_order",
+    "percentile_bound",
     "percentiles",
     "posterior",
     "samples",

@@ -21,6 +21,14 @@ def percentiles(mean: Tensor, variance: Tensor, levels: Sequence[float]) -> Tens
     return found
 
 
+def percentile_bound(variance: Tensor, levels: Sequence[float], mean_bound: Tensor, variance_bound: Tensor) -> Tensor:
+    """A bound (a number) on the error of percentiles, from those of means and variances; variance: …×n."""
+    farthest = variance.new_tensor([abs(level / 100 - 0.5) + 0.5 for level in levels]).amax()
+    spread = (variance + variance_bound).sqrt() - (variance - variance_bound).clamp_min(0.0).sqrt()
+    bound: Tensor = mean_bound + torch.special.ndtri(farthest) * spread.amax()
+    return bound
+
+
 def samples(mean: Tensor, covariance: Tensor, count: int, seed: int) -> Tensor:
     """Joint samples (count×n×k) of k independent outputs with mean (n×k) and one covariance (n×n), semidefinite.
 
@@ -45,6 +53,16 @@ def cost(mean: Tensor, variance: Tensor | None, y: Tensor) -> Tensor:
     if variance is not None:
         squares = squares + mean.shape[-1] * variance
     return squares.mean(dim=-1) / 2
+
+
+def cost_bound(direction: Tensor, mean_bound: Tensor, variance_bound: Tensor | None = None) -> Tensor:
+    """A bound (a number) on the error of a cost, from those of means and, where there are some, of variances.
+
+    direction: d (n×k) of the means, of a cost whose curvature is at most 1, as that of each of `costs` is.
+    """
+    k = direction.shape[-1]
+    bound = direction.abs().sum(dim=-1).mean() * mean_bound + mean_bound.square() * k / 2
+    return bound if variance_bound is None else bound + variance_bound * k / 2
 
 
 def accuracy(mean: Tensor, y: Tensor) -> Tensor:

@@ -50,6 +50,9 @@ def test_a_gaussian_at_every_time(client: ntkd.Client) -> None:
         cost = function_space.cost(at.mean, at.variance, torch.from_numpy(JUDGED))
         close(found.array("test_cost")[number], cost)
     assert found.array("train_accuracy")[-1] == 1.0
+    bounds = {array.name: array.error_bound for array in found.job.arrays}
+    certain = {"mean", "covariance", "percentiles", "train_mean", "train_covariance", "train_percentiles"}
+    assert all(0 < (bounds[name] or 0) < 1e-6 for name in certain | {"train_cost", "test_cost"})
 
 
 def test_steps_of_descent_from_a_given_function(client: ntkd.Client) -> None:

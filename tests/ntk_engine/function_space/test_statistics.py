@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ntk_engine.function_space import accuracy, cost, percentiles, samples
+from ntk_engine.function_space import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
 
 
 def test_percentiles_of_normal_numbers() -> None:
@@ -53,3 +53,25 @@ def test_accuracy_by_the_largest_output_and_by_sign() -> None:
     assert float(accuracy(mean, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))) == pytest.approx(2 / 3)
     assert float(accuracy(mean[:, :1] - 0.5, torch.tensor([1.0, -1.0, -1.0]))) == pytest.approx(2 / 3)
     assert accuracy(mean.expand(4, 3, 2), mean).tolist() == [1.0] * 4
+
+
+def test_bounds_of_what_is_read_off() -> None:
+    """Of means and variances that are off by what they may be, either way."""
+    generator = torch.Generator().manual_seed(8)
+    mean, y = (torch.randn(20, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    variance = torch.rand(20, generator=generator, dtype=torch.float64)
+    variance[0] = 0.0
+    off, spread = (torch.tensor(bound, dtype=torch.float64) for bound in (1e-3, 1e-4))
+    levels = [1.0, 30.0, 95.0]
+    within = percentile_bound(variance, levels, off, spread)
+    allowed = cost_bound(mean - y, off, spread)
+    missed, changed = [], []
+    for sign in (-1.0, 1.0):
+        for other in (-1.0, 1.0):
+            moved, wider = mean + sign * off * (mean - y).sign(), (variance + other * spread).clamp_min(0.0)
+            found = percentiles(moved, wider, levels)
+            missed.append(float((found - percentiles(mean, variance, levels)).abs().max()))
+            change = cost(moved, wider, y) - cost(mean, variance, y)
+            changed.append(abs(float(change)))
+    assert 0.5 * float(within) < max(missed) <= float(within) * (1 + 1e-12)
+    assert 0.9 * float(allowed) < max(changed) <= float(allowed) * (1 + 1e-12)
