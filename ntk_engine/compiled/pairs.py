@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from itertools import accumulate
 from math import prod
 from threading import Thread
@@ -117,6 +118,8 @@ class _Work:
         )
 
     def _add(self, layers: Sequence[Factors], *, more: bool) -> None:
+        # What was packed of the layers before has been added.
+        self._holds = []
         networks = [[_of(layer, number) for layer in layers] for number in range(len(self._out))]
         self._pack([some for network in networks for layer in network for some in self._sides(layer)])
         found = [self._pairs(network, out, more=more) for network, out in zip(networks, self._out, strict=True)]
@@ -149,10 +152,14 @@ class _Work:
         taken = Long(0)
         given = ctypes.byref(arguments), Long(len(arguments)), ctypes.byref(taken)
         others = [Thread(target=function, args=given) for _ in range(self._threads - 1)]
-        for thread in others:
-            thread.start()
+        started = []
+        # Whoever is there takes what is left: a thread that cannot be started is missed by nobody.
+        with suppress(RuntimeError):
+            for thread in others:
+                thread.start()
+                started.append(thread)
         function(*given)
-        for thread in others:
+        for thread in started:
             thread.join()
 
     def _pairs(self, layers: Sequence[Factors], out: Tensor, *, more: bool) -> _Pairs:

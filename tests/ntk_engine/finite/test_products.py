@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 import torch
@@ -131,3 +132,22 @@ def test_threads_change_no_bit(readouts: int) -> None:
         finally:
             torch.set_num_threads(before)
     assert torch.equal(*found)
+
+
+@pytest.mark.skipif(not library.wide(), reason="this processor has no 512-bit vectors")
+def test_a_thread_that_cannot_be_started_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = passed(600, 1, [(50, 70), (70, 9)], None, torch.float64)
+    expected, found = (torch.empty(600, 600, dtype=torch.float64) for _ in range(2))
+    tangent(a, a, expected, full=False)
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        monkeypatch.setattr(Thread, "start", refuse)
+        tangent(a, a, found, full=False)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found, expected)
