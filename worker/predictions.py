@@ -32,14 +32,14 @@ def run(claim: Claim, context: Context) -> Iterator[Result | None]:
     """Time by time what is asked for of f_t, then what there is a number of for every time, and bounds on errors."""
     spec = PredictionSpec.model_validate(claim.job_spec)
     data = data_of(spec, context)
-    run = _Run(spec, data)
+    way = _Way(spec, data)
     if claim.part_spec["method"] == "conjugate":
-        yield from run.ended(context)
+        yield from way.ended(context)
     else:
-        yield from run.closed(context) if spec.closed else run.integrated(context)
+        yield from way.closed(context) if spec.closed else way.integrated(context)
 
 
-class _Run:
+class _Way:
     """A prediction on its way."""
 
     def __init__(self, spec: PredictionSpec, data: Data) -> None:

@@ -15,6 +15,7 @@ from ntk_engine import infinite
 from ntk_engine.function_space.conjugate import solve
 from ntk_engine.function_space.held import Held
 from ntk_engine.function_space.pivoted import pivoted
+from ntk_engine.spectrum import product
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,12 +57,13 @@ class Fitted:
     """Of conjugate gradients."""
 
     def at(self, x: Tensor) -> Ended:
-        """κ w on the rows of x (n×d), panel by panel."""
-        panels = [
-            infinite.kernel(self.arch, some, self.x, kernels=[self.kernel]).arrays[self.kernel] @ self.weights
-            for some in (x[first : first + _ROWS] for first in range(0, len(x), _ROWS))
-        ]
-        return Ended(torch.cat(panels), self.error_bound(x))
+        """κ w on the rows of x (n×d), tile by tile."""
+        a, b, work = infinite.rows(x), infinite.rows(self.x), infinite.Workspace()
+        mean = x.new_zeros(len(x), self.weights.shape[1])
+        for at in infinite.blocks(len(x), len(self.x), _ROWS, gram=False, width=_COLUMNS):
+            tile = infinite.tile(self.arch, a, b, at, work, kernels=(self.kernel,)).arrays[self.kernel]
+            mean[at.rows] += tile @ self.weights[at.columns]
+        return Ended(mean, self.error_bound(x))
 
     def error_bound(self, x: Tensor) -> float:
         """That of f_∞ on the rows of x."""
@@ -91,16 +93,10 @@ def ended(
     precondition = pivoted(
         diagonal, lambda some: infinite.kernel(arch, x, x[some], kernels=[kernel]).arrays[kernel], rank, shift
     )
-    rows, work = infinite.rows(x), infinite.Workspace()
+    multiply = product(arch, x, kernel=kernel, threads=torch.get_num_threads())
 
     def exact(v: Tensor) -> Tensor:
-        sums = v * shift
-        for at in infinite.blocks(len(x), len(x), _ROWS, gram=True, width=_COLUMNS):
-            tile = infinite.tile(arch, rows, rows, at, work, kernels=(kernel,)).arrays[kernel]
-            sums[at.rows] += tile @ v[at.columns]
-            if not at.diagonal:
-                sums[at.columns] += tile.mT @ v[at.rows]
-        return sums
+        return multiply(v) + shift * v
 
     def rough(v: Tensor) -> Tensor:
         return held(v) + shift * v
