@@ -38,6 +38,8 @@ class KernelJobs(Asked):
                 raise INVALID_REQUEST.error("This is no kernel job.", pointer)
             for array in arrays:
                 _check(references.jobs[str(job)].get(array), array, shape, pointer)
+                if name != "cross" and not references.jobs[str(job)][array].symmetric:
+                    raise INVALID_REQUEST.error("The kernel of points with themselves must be a Gram matrix.", pointer)
 
 
 def _check(found: ArrayPlan | None, array: str, shape: tuple[int, int], pointer: str) -> None:

@@ -13,7 +13,7 @@ from contracts.problems import ProblemError
 from contracts.settings import MIB, Settings
 
 TRAIN, TEST, WIDE, BARE = "1" * 32, "2" * 32, "3" * 32, "4" * 32
-GRAM, CROSS, INNER, OTHER = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(4))
+GRAM, CROSS, INNER, OTHER, PLAIN = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(5))
 NETWORK = {"type": "mlp", "depth": 4}
 ASKED: dict[str, Any] = {"train": TRAIN, "test": TEST, "architecture": NETWORK, "times": [0, 1.5, "inf"]}
 JOBS = {"train": GRAM, "cross": CROSS, "test": INNER}
@@ -23,8 +23,8 @@ def rows(count: int, columns: int) -> ArrayPlan:
     return ArrayPlan("x", (count, columns), "float64", count, columns)
 
 
-def matrix(*shape: int) -> dict[str, ArrayPlan]:
-    return {name: ArrayPlan(name, shape, "float64", 512, 512) for name in ("ntk", "nngp")}
+def matrix(*shape: int, symmetric: bool = False) -> dict[str, ArrayPlan]:
+    return {name: ArrayPlan(name, shape, "float64", 512, 512, symmetric) for name in ("ntk", "nngp")}
 
 
 REFERENCES = References(
@@ -34,8 +34,20 @@ REFERENCES = References(
         WIDE: {"x": rows(30, 2), "y": rows(30, 3)},
         BARE: {"x": rows(30, 7)},
     },
-    {GRAM: matrix(100, 100), CROSS: matrix(30, 100), INNER: matrix(30, 30), OTHER: {}},
-    {GRAM: ("kernels", {}), CROSS: ("kernels", {}), INNER: ("kernels", {}), OTHER: ("spectra", {})},
+    {
+        GRAM: matrix(100, 100, symmetric=True),
+        CROSS: matrix(30, 100),
+        INNER: matrix(30, 30, symmetric=True),
+        OTHER: {},
+        PLAIN: matrix(100, 100),
+    },
+    {
+        GRAM: ("kernels", {}),
+        CROSS: ("kernels", {}),
+        INNER: ("kernels", {}),
+        OTHER: ("spectra", {}),
+        PLAIN: ("kernels", {}),
+    },
 )
 
 
@@ -126,6 +138,7 @@ def test_bad_fields_are_refused(fields: dict[str, Any], said: str) -> None:
         ({"architecture": None, "kernels": {"train": GRAM, "cross": CROSS}}, "/kernels/test"),
         ({"architecture": None, "kernels": JOBS | {"train": INNER}}, "/kernels/train"),
         ({"architecture": None, "kernels": JOBS | {"test": OTHER}}, "/kernels/test"),
+        ({"architecture": None, "kernels": JOBS | {"train": PLAIN}}, "/kernels/train"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_field(fields: dict[str, Any], pointer: str) -> None:
