@@ -33,6 +33,8 @@ class Sizes:
         train, test = references.datasets[spec.train], None
         if "y" not in train:
             raise INVALID_REQUEST.error("The dataset has no targets to train on; give it some.", "/train")
+        if spec.samples and spec.test is None:
+            raise INVALID_REQUEST.error("Samples are drawn on test points; name some as test.", "/samples")
         outputs = _outputs(spec, train["y"].cols)
         if spec.test is not None:
             test = references.datasets[spec.test]
