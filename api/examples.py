@@ -105,6 +105,15 @@ PREDICTIONS: dict[str, Example] = {
     },
 }
 SPECTRA: dict[str, Example] = {
+    "components": {
+        "summary": "Numbers of the spectrum and two principal components of the four points' kernel, stored nowhere",
+        "value": {
+            "dataset": POINTS_ID,
+            "architecture": _NETWORK,
+            "components": {"count": 2, "at": POINTS_ID},
+            "ridges": [1e-3],
+        },
+    },
     "top": {
         "summary": "The three leading eigenvalues and eigenvectors; put the id of a kernel job of yours",
         "value": {"kernel": "00000000-0000-4000-8000-000000000000", "array": "ntk", "top": 3, "vectors": True},

@@ -25,9 +25,12 @@ from client.specs import (
     Json,
     KernelOptions,
     Network,
+    NetworkSpectrumOptions,
     PredictionOptions,
+    SpectrumOptions,
     TrainingOptions,
     kernel_spec,
+    network_spectrum_spec,
     prediction_spec,
     spectrum_spec,
     training_spec,
@@ -140,19 +143,43 @@ class AsyncClient(AsyncConnection):
         *,
         wait: bool = True,
         progress: OnJob | None = None,
+        **options: Unpack[SpectrumOptions],
     ) -> AsyncSpectrumResult:
         """Eigenvalues of K/N, all or the `top` largest, and eigenvectors where asked, of a Gram matrix of a kernel job.
 
-        kernel: the job, its result or its id; it may still be running.
+        kernel: the job, its result or its id; it may still be running. options: centred; components={"count": 3,
+        "cross": job of new points' kernel, "project": {"f": {"job": job, "array": "outputs"}}}; of all eigenvalues
+        ridges=[1e-3, …], for effective dimensions; decay=(10, 100), the eigenvalues to fit an exponent to.
         """
-        spec = spectrum_spec(_id(kernel), array, top, vectors)
+        spec = spectrum_spec(_id(kernel), array, top, vectors, **options)
         return AsyncSpectrumResult(await self._computed("spectra", spec, wait, progress))
 
     async def submit_spectrum(
-        self, kernel: Identified | UUID | str, array: str = "ntk", top: int | None = None, vectors: bool = False
+        self,
+        kernel: Identified | UUID | str,
+        array: str = "ntk",
+        top: int | None = None,
+        vectors: bool = False,
+        **options: Unpack[SpectrumOptions],
     ) -> AsyncJobHandle:
         """The job of `spectrum` as soon as it is accepted."""
-        return await self.submit("spectra", spectrum_spec(_id(kernel), array, top, vectors))
+        return await self.submit("spectra", spectrum_spec(_id(kernel), array, top, vectors, **options))
+
+    async def spectrum_of(
+        self,
+        x: Inputs,
+        *,
+        wait: bool = True,
+        progress: OnJob | None = None,
+        **options: Unpack[NetworkSpectrumOptions],
+    ) -> AsyncSpectrumResult:
+        """The spectrum of a network's kernel on the rows of x, which is computed on the way and stored nowhere.
+
+        options: those of `spectrum`, with array="ntk" or "nngp", where components={"count": 3, "at": id of a dataset}
+        names new points; and a network as in `kernel`. With `top` no matrix need fit into memory.
+        """
+        spec = network_spectrum_spec(await self._dataset_id(x), **options)
+        return AsyncSpectrumResult(await self._computed("spectra", spec, wait, progress))
 
     async def prediction(
         self,

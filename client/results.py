@@ -41,18 +41,30 @@ class AsyncResult:
             self._arrays[name] = await self.handle.array(name)
         return self._arrays[name]
 
+    async def value(self, name: str) -> float | None:
+        """The number that an array of one number is, once the job is done; None for larger ones.
+
+        Raises what `AsyncJobHandle.wait` raises, and KeyError for a name that is none.
+        """
+        await self.handle.wait()
+        return {array.name: array.value for array in self.job.arrays}[name]
+
+    async def error_bound(self, name: str) -> float | None:
+        """How far an entry of an array may be off, once the job is done; None where nothing is known.
+
+        Of a kernel it is what approximation may have added, in units of √(K(x,x) K(x',x')): 0 where all expectations
+        are closed forms. Raises what `AsyncJobHandle.wait` raises, and KeyError for a name that is none.
+        """
+        await self.handle.wait()
+        return {array.name: array.error_bound for array in self.job.arrays}[name]
+
 
 class AsyncKernelResult(AsyncResult):
     """Matrices of a kernel job: `await result.ntk`."""
 
     async def error_bound(self, name: str = "ntk") -> float | None:
-        """What approximation may have added to an entry, in units of √(K(x,x) K(x',x')), once the job is done.
-
-        0 where all expectations are closed forms; None where nothing is known, as of drawn networks. Raises what
-        `AsyncJobHandle.wait` raises, and KeyError for a name that is none.
-        """
-        await self.handle.wait()
-        return {array.name: array.error_bound for array in self.job.arrays}[name]
+        """As of any result; of Θ where no name is given."""
+        return await super().error_bound(name)
 
     @property
     def ntk(self) -> Pending:

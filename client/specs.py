@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, Unpack
 
 Json = Mapping[str, Any]
 Network = Json | Sequence[str | Json]
@@ -138,6 +138,46 @@ def prediction_spec(
     return {"train": train, "test": test, "times": times} | of | options
 
 
-def spectrum_spec(kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False) -> dict[str, Any]:
+class SpectrumOptions(TypedDict, total=False):
+    """Further keywords of `Client.spectrum`."""
+
+    centred: bool
+    components: Json
+    ridges: Sequence[float]
+    decay: tuple[int, int]
+
+
+class NetworkSpectrumOptions(SpectrumOptions, total=False):
+    """Keywords of `Client.spectrum_of`."""
+
+    array: str
+    top: int | None
+    vectors: bool
+    architecture: str | Network
+    depth: int
+    activation: str | Json
+    beta: float
+    sigma_w: float
+
+
+def spectrum_spec(
+    kernel: str, array: str = "ntk", top: int | None = None, vectors: bool = False, **options: Unpack[SpectrumOptions]
+) -> dict[str, Any]:
     """A spectrum job: the `top` largest eigenvalues (None: all) of a kernel job's array over N."""
-    return {"kernel": kernel, "array": array, "top": top, "vectors": vectors}
+    return {"kernel": kernel, "array": array, "top": top, "vectors": vectors} | options
+
+
+def network_spectrum_spec(
+    dataset: str,
+    *,
+    architecture: str | Network = "mlp",
+    depth: int = 5,
+    activation: str | Json = "relu",
+    beta: float = 0.1,
+    sigma_w: float = 1.0,
+    **options: Any,
+) -> dict[str, Any]:
+    """A spectrum job of the kernel of an architecture, which is given as in `kernel_spec`, on a dataset."""
+    named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
+    network = {"type": architecture} | named if isinstance(architecture, str) else architecture
+    return {"dataset": dataset, "architecture": network} | options

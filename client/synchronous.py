@@ -79,6 +79,8 @@ class _Result(Blocking[Any]):
         return self.handle.job
 
     array = blocking(AsyncResult.array)
+    value = blocking(AsyncResult.value)
+    error_bound = blocking(AsyncResult.error_bound)
 
 
 class KernelResult(_Result):
@@ -210,6 +212,7 @@ class Client(Blocking[AsyncClient]):
     submit_kernel = blocking_as(AsyncClient.submit_kernel, JobHandle)
     spectrum = blocking_as(AsyncClient.spectrum, SpectrumResult)
     submit_spectrum = blocking_as(AsyncClient.submit_spectrum, JobHandle)
+    spectrum_of = blocking_as(AsyncClient.spectrum_of, SpectrumResult)
     prediction = blocking_as(AsyncClient.prediction, PredictionResult)
     training = blocking_as(AsyncClient.training, TrainingResult)
     parameters = blocking(AsyncClient.parameters)

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from contracts.problems import Problem
 
@@ -49,17 +50,28 @@ class ArrayInfo(Wire):
     href: str
 
 
+def _written(value: float) -> float | str:
+    """JSON has no infinity and no NaN: strings are."""
+    return value if isfinite(value) else str(value)
+
+
+Value = Annotated[float, PlainSerializer(_written, return_type=float | str, when_used="json")]
+
+
 class ResultInfo(ArrayInfo):
     """An array of a job."""
 
     error_bound: float | None = Field(
         None,
         description=(
-            "what series, quadratures and tables may have added to an entry K(x,x'), beside rounding, in units of"
-            " √(K(x,x) K(x',x')): the largest of the parts that are done. 0: all is in closed form. null: nothing is"
-            " known, or the array is no kernel of the limit"
+            "what series, quadratures and tables may have added to an entry K(x,x') of a kernel, beside rounding, in"
+            " units of √(K(x,x) K(x',x')): the largest of the parts that are done; 0: all is in closed form. Of other"
+            " arrays, how far an entry may be off. null: nothing is known"
         ),
         examples=[2e-14],
+    )
+    value: Value | None = Field(
+        None, description="of an array of one number, that number, once the job has succeeded; not in lists of jobs"
     )
 
 

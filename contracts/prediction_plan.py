@@ -15,7 +15,7 @@ from contracts.plan import (
 )
 from contracts.prediction_sizes import Sizes, needed
 from contracts.settings import Settings
-from contracts.tiling import SECONDS_PER_PRODUCT, check_layers, layer_seconds, table_seconds
+from contracts.tiling import check_layers, pairs_seconds
 
 if TYPE_CHECKING:
     from contracts.predictions import PredictionSpec
@@ -114,8 +114,7 @@ def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> f
         return 0.0
     check_layers(spec.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
     points = sizes.train + sizes.test
-    entry = sizes.dimension * SECONDS_PER_PRODUCT + len(needed(spec)) * layer_seconds(spec.architecture)
-    return points * (points + 1) / 2 * entry + table_seconds(spec.architecture, points)
+    return pairs_seconds(spec.architecture, points * (points + 1) / 2, sizes.dimension, len(needed(spec)))
 
 
 def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:

@@ -1,82 +1,138 @@
-"""Spectrum jobs: eigenvalues of a stored Gram matrix over N, the λ of the paper's Π (Section 5)."""
+"""Spectrum jobs: eigenvalues of a Gram matrix over N, the λ of the paper's Π, and its components (Section 5)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, ValidationInfo, field_serializer, field_validator
 
-from contracts.kinds import Spec
-from contracts.plan import SECONDS_PER_FLOP, ArrayPlan, PartPlan, Plan, References, check_limits
-from contracts.problems import INVALID_REQUEST
+from contracts.kinds import Asked, Spec
+from contracts.plan import Plan, References
 from contracts.settings import Settings
-from contracts.spec_types import ArrayName, JobId
+from contracts.spec_types import ArrayName, DatasetId, JobId
+from contracts.spectrum_plan import plan
+from contracts.spectrum_sizes import Sizes
+from ntk_engine.architecture import Architecture, canonical, simplified
 
-TILE = 512
-# Products with the matrix that a block Krylov iteration is expected to take.
-EXPECTED_PASSES = 12
-# Columns that it multiplies at once and those of its basis, as functions of `top`; see ntk_engine.spectrum.top.
-LEAST_BLOCK, LEAST_BASIS, BASIS_BLOCKS = 16, 128, 3
-# Peaks measured at N = 2,048 and 3,072, above what the worker holds before: matrices for all eigenvalues (2.9), for
-# the eigenvectors too (6.3, with LAPACK's workspace of two), and for the top the basis' columns (9.2: two bases, each
-# beside its successor, and the blocks' temporaries) and panels of the stored matrix (4.8: as sent, as read, as used).
-MATRICES, MATRICES_WITH_VECTORS, BASES, PANELS = 3, 7, 10, 5
-# Reading a stored matrix once costs about this much, beside which the products do not show.
-SECONDS_PER_READ_BYTE = 1 / 500e6
+MOST_RIDGES, MOST_PROJECTED = 1000, 16
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
+
+
+class Projected(Asked):
+    """Functions by their values on the points: an array of shape …×N×k of a job, or of a dataset, whose targets are."""
+
+    job: JobId | None = None
+    dataset: DatasetId | None = Field(None, validate_default=True)
+    array: ArrayName = "y"
+
+    @field_validator("dataset")
+    @classmethod
+    def _of_one(cls, dataset: str | None, info: ValidationInfo) -> str | None:
+        if (dataset is None) == (info.data.get("job") is None):
+            raise ValueError("either a job or a dataset has the array")
+        return dataset
+
+
+class Components(Asked):
+    """Kernel principal components f⁽ⁱ⁾, eigenfunctions of Π with ‖f⁽ⁱ⁾‖ = 1 in L²(p^in)."""
+
+    count: int = Field(ge=1, description="how many; each needs an eigenvalue that rounding cannot have made")
+    at: DatasetId | None = Field(None, description="new points x: f⁽ⁱ⁾(x) = Σ_j K(x, x_j) f⁽ⁱ⁾(x_j)/(N λ_i) (Nyström)")
+    cross: JobId | None = Field(None, description="the same, by a kernel job of new points (rows) against these")
+    project: dict[Name, Projected] = Field(
+        {}, max_length=MOST_PROJECTED, description="functions, by names of yours: ⟨f⁽ⁱ⁾, f⟩, and what of f is outside"
+    )
 
 
 class SpectrumSpec(Spec):
-    """Eigenvalues of K/N in falling order, for the symmetric array K of a kernel job, with eigenvectors where asked."""
+    """Eigenvalues of K/N in falling order, with eigenvectors and principal components where asked.
+
+    K is the symmetric array of a kernel job or, in place of one, an architecture's on a dataset, which is not stored.
+    """
 
     kind: ClassVar[str] = "spectra"
 
-    kernel: JobId = Field(description="the kernel job; it may still be running")
+    dataset: DatasetId | None = Field(None, description="points; with `architecture`, in place of a kernel job")
+    architecture: Architecture | None = Field(None, description="whose kernel `array` is: ntk or nngp")
+    kernel: JobId | None = Field(None, validate_default=True, description="the kernel job; it may still be running")
     array: ArrayName = Field("ntk", description="which of its arrays")
     top: int | None = Field(None, ge=1, description="only the largest so many eigenvalues; null: all of them")
     vectors: bool = Field(False, description="store the eigenvectors too")
+    centred: bool = Field(False, description="take the features' mean over the points away: HKH, H = I − 11ᵀ/N")
+    components: Components | None = None
+    ridges: list[Annotated[float, Field(gt=0)]] = Field(
+        [], max_length=MOST_RIDGES, description="r: effective dimensions Σ_i λ_i/(λ_i + r); they need all eigenvalues"
+    )
+    decay: tuple[int, int] | None = Field(
+        None, strict=False, description="first and last i, from 1, to which λ_i ~ i^(−α) is fitted"
+    )
+
+    @field_validator("architecture")
+    @classmethod
+    def _in_one_form(cls, architecture: Architecture | None) -> Architecture | None:
+        return None if architecture is None else simplified(architecture, finite=False)
+
+    @field_serializer("architecture")
+    def _as_json(self, architecture: Architecture | None) -> dict[str, object] | None:
+        return None if architecture is None else canonical(architecture, finite=False)
+
+    @field_validator("kernel")
+    @classmethod
+    def _of_one(cls, kernel: JobId | None, info: ValidationInfo) -> JobId | None:
+        whole = [info.data[name] is not None for name in ("dataset", "architecture") if name in info.data]
+        if kernel is None and not all(whole):
+            raise ValueError("a kernel job has the matrix, or dataset and architecture say what it is")
+        if kernel is not None and any(whole):
+            raise ValueError("either a kernel job has the matrix, or dataset and architecture say what it is")
+        return kernel
+
+    @field_validator("array")
+    @classmethod
+    def _that_there_is(cls, array: str, info: ValidationInfo) -> str:
+        if info.data.get("architecture") is not None and array not in ("ntk", "nngp"):
+            raise ValueError("the kernel of an architecture is ntk or nngp")
+        return array
+
+    @field_validator("components")
+    @classmethod
+    def _within(cls, components: Components | None, info: ValidationInfo) -> Components | None:
+        if components is None:
+            return None
+        top = info.data.get("top")
+        if top is not None and components.count > top:
+            raise ValueError(f"of {top} eigenvalues there are no {components.count} components")
+        if components.at is not None and info.data.get("kernel") is not None:
+            raise ValueError("of a kernel job, cross names the job of the new points' kernel, not at")
+        if components.cross is not None and info.data.get("kernel") is None:
+            raise ValueError("of an architecture, at names the new points, not cross")
+        return components
+
+    @field_validator("ridges")
+    @classmethod
+    def _of_all(cls, ridges: list[float], info: ValidationInfo) -> list[float]:
+        if ridges and info.data.get("top") is not None:
+            raise ValueError("effective dimensions need all eigenvalues: top must be null")
+        return ridges
+
+    @field_validator("decay")
+    @classmethod
+    def _of_three(cls, decay: tuple[int, int] | None) -> tuple[int, int] | None:
+        if decay is not None and not 1 <= decay[0] <= decay[1] - 2:
+            raise ValueError("a decay is fitted from the first eigenvalue, 1, or a later one, to three of them or more")
+        return decay
+
+    def datasets(self) -> dict[str, str]:
+        named = {"/dataset": self.dataset}
+        if self.components is not None:
+            named["/components/at"] = self.components.at
+            named |= {f"/components/project/{name}/dataset": f.dataset for name, f in self.components.project.items()}
+        return {pointer: id_ for pointer, id_ in named.items() if id_ is not None}
 
     def jobs(self) -> dict[str, str]:
-        return {"/kernel": str(self.kernel)}
+        named = {"/kernel": self.kernel}
+        if self.components is not None:
+            named["/components/cross"] = self.components.cross
+            named |= {f"/components/project/{name}/job": f.job for name, f in self.components.project.items()}
+        return {pointer: str(id_) for pointer, id_ in named.items() if id_ is not None}
 
     def plan(self, references: References, limits: Settings) -> Plan:
-        matrix = self._matrix(references)
-        n = matrix.rows
-        if self.top is not None and self.top > n:
-            raise INVALID_REQUEST.error(f"top must be at most the number of points, {n}.", "/top")
-        count = n if self.top is None else self.top
-        arrays = [ArrayPlan("eigenvalues", (count,), "float64", TILE * TILE, 1)]
-        if self.vectors:
-            arrays.append(ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE))
-            arrays.append(ArrayPlan("residuals", (count,), "float64", TILE * TILE, 1))
-        method, seconds, memory = self._method(matrix)
-        part = PartPlan({"method": method}, count)
-        return check_limits(Plan(tuple(arrays), (part,), "eigenvalues", seconds, memory), limits, "/kernel")
-
-    def _method(self, matrix: ArrayPlan) -> tuple[str, float, int]:
-        """How, in how many seconds and bytes: Krylov for the top, unless its basis takes more than the whole matrix."""
-        dense = ("dense", *self._full_cost(matrix.rows))
-        if self.top is None:
-            return dense
-        krylov = ("krylov", *self._top_cost(matrix, self.top))
-        return dense if dense[-1] <= krylov[-1] else krylov
-
-    def _matrix(self, references: References) -> ArrayPlan:
-        arrays = references.jobs[str(self.kernel)]
-        if self.array not in arrays:
-            named = ", ".join(sorted(arrays))
-            raise INVALID_REQUEST.error(f"The job has no array {self.array!r}; it has {named}.", "/array")
-        if not arrays[self.array].symmetric:
-            raise INVALID_REQUEST.error(
-                "A spectrum needs a Gram matrix; the array of this job is not symmetric.", "/kernel"
-            )
-        return arrays[self.array]
-
-    def _full_cost(self, n: int) -> tuple[float, int]:
-        """LAPACK's divide and conquer: 4/3 n³ flops to tridiagonal form at half speed, 4 n³ more for the vectors."""
-        flops = (8 / 3 + (4 if self.vectors else 0)) * n**3
-        return flops * SECONDS_PER_FLOP, 8 * n * n * (MATRICES_WITH_VECTORS if self.vectors else MATRICES)
-
-    def _top_cost(self, matrix: ArrayPlan, top: int) -> tuple[float, int]:
-        n = matrix.rows
-        width = max(LEAST_BLOCK, top + top // 4)
-        read, flops = matrix.stored_bytes * SECONDS_PER_READ_BYTE, 2 * n * n * width
-        columns = BASES * min(n, max(LEAST_BASIS, BASIS_BLOCKS * width)) + PANELS * matrix.tile_rows
-        return EXPECTED_PASSES * (read + flops * SECONDS_PER_FLOP), 8 * n * columns
+        return plan(self, Sizes.of(self, references), limits)

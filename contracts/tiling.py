@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isqrt
 
 from contracts.plan import ITEM_BYTES
 from contracts.problems import TOO_LARGE
@@ -103,6 +104,12 @@ def table_seconds(architecture: Architecture, points: int) -> float:
     """What a part takes to make its tables; for few pairs there are none."""
     pair_by_pair = points * points * SECONDS_PER_EXPECTATION[Evaluation.QUADRATURE]
     return evaluations(architecture)[Evaluation.TABLES] * min(SECONDS_PER_TABLE, pair_by_pair)
+
+
+def pairs_seconds(architecture: Architecture, pairs: float, dimension: int, kernels: int) -> float:
+    """Of so many entries of each of `kernels` matrices that are computed at once, by one worker."""
+    entry = dimension * SECONDS_PER_PRODUCT + kernels * layer_seconds(architecture)
+    return pairs * entry + table_seconds(architecture, isqrt(int(pairs)))
 
 
 def tiling(

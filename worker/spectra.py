@@ -1,52 +1,176 @@
-"""Spectrum jobs: one part, from the tiles of a kernel job's Gram matrix to eigenvalues and eigenvectors."""
+"""Spectrum jobs: one part, from a Gram matrix to eigenvalues, principal components and numbers of the spectrum."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import isfinite, log2
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from contracts.spectra import TILE, SpectrumSpec
+from contracts.spectra import Projected, SpectrumSpec
+from contracts.spectrum_plan import TILE, needs_vectors
 from ntk_engine import spectrum
-from storage import arrays
-from storage.arrays import Numbers, Stored, TileData
+from ntk_engine.spectrum import Centring, Spectrum
+from storage.arrays import ErrorBound, Numbers, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
+from worker.inputs import dataset_rows
+from worker.parts import Result
+from worker.spectrum_matrix import Matrix, matrix_of, stored_array, tensor
+
+_EPS = 2.0**-52
 
 
-def run(claim: Claim, context: Context) -> Iterator[TileData]:
-    """Eigenvalues of K/N in falling order, and where asked the eigenvectors with their residuals."""
+class _Found(NamedTuple):
+    """A spectrum, and what it is one of."""
+
+    spectrum: Spectrum
+    bounds: Tensor
+    """How far each eigenvalue may be from one of the matrix (m)."""
+    centring: Centring | None
+
+
+def run(claim: Claim, context: Context) -> Iterator[Result | None]:
+    """Eigenvalues of K/N in falling order, and what else was asked for."""
     spec = SpectrumSpec.model_validate(claim.job_spec)
-    with context.database.read() as read:
-        stored = arrays.of_job(read, spec.kernel).get(spec.array)
-    if stored is None:
-        raise LookupError(f"job {spec.kernel} is no longer there")
-    count = spec.top or stored.plan.rows
-    dense = claim.part_spec["method"] == "dense"
-    found = _full(context, stored, spec.vectors) if dense else _top(context, stored, count)
-    yield TileData("eigenvalues", 0, 0, found.eigenvalues[:count].cpu().numpy())
-    if spec.vectors and found.eigenvectors is not None and found.residuals is not None:
-        yield TileData("residuals", 0, 0, found.residuals[:count].cpu().numpy())
-        yield from _vectors(found.eigenvectors[:, :count].cpu().numpy())
+    matrix = matrix_of(spec, context)
+    found = _dense(spec, matrix) if claim.part_spec["method"] == "dense" else _top(spec, matrix, claim, context)
+    yield None
+    yield from _pairs(spec, found)
+    if spec.top is None:
+        yield from _numbers(found)
+    if spec.ridges:
+        ridges = torch.tensor(spec.ridges, dtype=torch.float64, device=context.device)
+        values = spectrum.effective_dimension(found.spectrum.eigenvalues, ridges)
+        yield TileData("effective_dimension", 0, 0, values.cpu().numpy())
+    if spec.decay is not None:
+        fitted = spectrum.decay(found.spectrum.eigenvalues, *spec.decay)
+        yield TileData("decay", 0, 0, np.array([fitted.exponent, fitted.standard_error]))
+    if spec.components is not None:
+        yield from _components(spec, matrix, found, context)
 
 
-def _full(context: Context, stored: Stored, vectors: bool) -> spectrum.Spectrum:
-    matrix = arrays.block(context.database, stored, slice(0, stored.plan.rows))
-    return spectrum.eigh(torch.from_numpy(matrix).to(context.device, torch.float64), vectors=vectors)
+def _dense(spec: SpectrumSpec, matrix: Matrix) -> _Found:
+    """All of the matrix, of whose eigenvalues the largest may be asked for."""
+    k, count = matrix.whole(), spec.top or matrix.points
+    centring = Centring.of(k) if spec.centred else None
+    rounding = 0.0 if centring is None else _centring_rounding(float(k.abs().amax()), len(k))
+    k = k if centring is None else centring.gram(k)
+    found = spectrum.eigh(k, vectors=needs_vectors(spec))
+    known = found.eigenvectors is not None
+    bounds = spectrum.errors(k, found) if known else torch.full_like(found.eigenvalues, found.rounding)
+    return _Found(_leading(found, count), bounds[:count] + _moved(matrix) + rounding, centring)
 
 
-def _top(context: Context, stored: Stored, count: int) -> spectrum.Spectrum:
-    """The largest eigenvalues, reading the stored matrix panel by panel once for every product."""
-    n = stored.plan.rows
-    whole = slice(0, n)
+def _top(spec: SpectrumSpec, matrix: Matrix, claim: Claim, context: Context) -> _Found:
+    """The largest eigenvalues, by products."""
+    assert spec.top is not None
+    n = matrix.points
+    multiply: Callable[[Tensor], Tensor] = matrix.multiply
+    if claim.part_spec["method"] == "held":
+        multiply = matrix.whole().__matmul__
+    centring, rounding = None, 0.0
+    if spec.centred:
+        means = multiply(torch.ones(n, 1, dtype=torch.float64, device=context.device))[:, 0] / n
+        centring = Centring(means, means.mean())
+        rounding = _centring_rounding(float(means.abs().amax()), n)
+    product = multiply if centring is None else spectrum.centred(multiply)
+    found = spectrum.top(product, n, spec.top, dtype=torch.float64, device=context.device)
+    assert found.residuals is not None
+    return _Found(found, found.residuals + found.rounding + _moved(matrix) + rounding, centring)
 
-    def multiply(v: torch.Tensor) -> torch.Tensor:
-        panels = arrays.panels(context.database, stored, whole, whole)
-        return torch.cat([torch.from_numpy(panel).to(v.device, v.dtype) @ v for panel in panels])
 
-    return spectrum.top(multiply, n, count, dtype=torch.float64, device=context.device)
+def _centring_rounding(size: float, n: int) -> float:
+    """What taking means away adds to eigenvalues of K/N: to each entry some roundings of entries of that size."""
+    return (4 + log2(n)) * _EPS * size
 
 
-def _vectors(vectors: Numbers) -> Iterator[TileData]:
-    rows, cols = vectors.shape
+def _moved(matrix: Matrix) -> float:
+    """What errors of the matrix' entries may move its eigenvalues over N, in Frobenius norm; inf: nobody knows."""
+    e = matrix.entries()
+    return e / (1 - e) * matrix.mean_diagonal() if 0 < e < 1 else e
+
+
+def _leading(found: Spectrum, count: int) -> Spectrum:
+    """Of all eigenpairs the leading ones."""
+    if count == len(found.eigenvalues):
+        return found
+    assert found.eigenvectors is not None
+    assert found.residuals is not None
+    groups = tuple(slice(at.start, min(at.stop, count)) for at in found.clusters if at.start < count)
+    leading = found.eigenvectors[:, :count], found.residuals[:count]
+    return Spectrum(found.eigenvalues[:count], *leading, groups, found.rounding, found.orthogonality)
+
+
+def _pairs(spec: SpectrumSpec, found: _Found) -> Iterator[Result]:
+    """Eigenvalues, which of them belong together, and eigenvectors."""
+    whole = found.spectrum
+    yield TileData("eigenvalues", 0, 0, whole.eigenvalues.cpu().numpy())
+    yield ErrorBound("eigenvalues", float(found.bounds.amax()))
+    numbers = np.concatenate([np.full(at.stop - at.start, number) for number, at in enumerate(whole.clusters)])
+    yield TileData("clusters", 0, 0, numbers.astype(np.float64))
+    yield _number("largest_learning_rate", spectrum.largest_learning_rate(float(whole.eigenvalues[0])))
+    if whole.eigenvectors is not None and whole.residuals is not None:
+        yield TileData("residuals", 0, 0, whole.residuals.cpu().numpy())
+        assert whole.orthogonality is not None
+        yield _number("orthogonality", whole.orthogonality)
+        if spec.vectors:
+            yield from _matrix("eigenvectors", whole.eigenvectors)
+
+
+def _numbers(found: _Found) -> Iterator[Result]:
+    """What is known of all eigenvalues together."""
+    values = found.spectrum.eigenvalues
+    error = float(found.bounds[-1])
+    yield _number("least_eigenvalue", float(values[-1]))
+    yield ErrorBound("least_eigenvalue", error)
+    yield _number("negative", found.spectrum.negative.count)
+    yield _number("rank", spectrum.rank(values))
+    yield _number("condition_number", spectrum.condition_number(values, error if isfinite(error) else 0.0))
+    yield _number("participation_ratio", spectrum.participation_ratio(values))
+
+
+def _components(spec: SpectrumSpec, matrix: Matrix, found: _Found, context: Context) -> Iterator[Result | None]:
+    """Principal components, on the points and on new ones, and functions in terms of them."""
+    asked = spec.components
+    assert asked is not None
+    those = spectrum.components(found.spectrum, asked.count, found.centring)
+    yield from _matrix("components", those.values)
+    if asked.at is not None or asked.cross is not None:
+        yield from _matrix("components_at", those.at(matrix.cross()))
+        yield None
+    for name, source in asked.project.items():
+        f = _functions(source, context)
+        yield from _rows(f"projections_{name}", those.project(f))
+        yield from _rows(f"outside_{name}", those.outside(f))
+        yield None
+
+
+def _functions(source: Projected, context: Context) -> Tensor:
+    """…×N×k. Raises LookupError where the job or the dataset is gone."""
+    if source.dataset is not None:
+        return dataset_rows(context, source.dataset, None, torch.float64, array=source.array)
+    assert source.job is not None
+    stored = stored_array(source.job, source.array, context)
+    return tensor(stored, context).reshape(stored.plan.shape)
+
+
+def _number(name: str, value: float) -> TileData:
+    """An array of one number, which may be inf."""
+    return TileData(name, 0, 0, np.array([float(value)]), gaps=True)
+
+
+def _rows(name: str, values: Tensor) -> Iterator[TileData]:
+    """An array whose tiles are as wide as it is."""
+    rows = values.reshape(len(values), -1).cpu().numpy()
+    for row in range(0, len(rows), TILE):
+        yield TileData(name, row // TILE, 0, rows[row : row + TILE])
+
+
+def _matrix(name: str, values: Tensor) -> Iterator[TileData]:
+    entries: Numbers = values.cpu().numpy()
+    rows, cols = entries.shape
     for row in range(0, rows, TILE):
         for col in range(0, cols, TILE):
-            yield TileData("eigenvectors", row // TILE, col // TILE, vectors[row : row + TILE, col : col + TILE])
+            yield TileData(name, row // TILE, col // TILE, entries[row : row + TILE, col : col + TILE])

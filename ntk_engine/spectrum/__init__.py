@@ -23,7 +23,7 @@ from ntk_engine.spectrum.numbers import (
     rank,
 )
 from ntk_engine.spectrum.result import Negative, NotConvergedError, Spectrum
-from ntk_engine.spectrum.streamed import product
+from ntk_engine.spectrum.streamed import Product, product
 
 __all__ = [
     "Centring",
@@ -32,6 +32,7 @@ __all__ = [
     "Definiteness",
     "Negative",
     "NotConvergedError",
+    "Product",
     "Spectrum",
     "centred",
     "clusters",

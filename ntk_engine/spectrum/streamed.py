@@ -14,8 +14,6 @@ from ntk_engine import infinite
 from ntk_engine.infinite import Block, Workspace, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
@@ -27,9 +25,41 @@ _CACHED = 256
 _HELD = 48
 
 
-def product(
-    arch: Architecture, x: Tensor, *, kernel: str = "ntk", budget: int = 2**28, threads: int = 1
-) -> Callable[[Tensor], Tensor]:
+class Product:
+    """v ↦ K v, as `product` makes it."""
+
+    def __init__(self, arch: Architecture, x: Tensor, kernel: str, side: int, threads: int) -> None:
+        self._arch, self._kernel, self._threads = arch, kernel, threads
+        self._rows, self._local = infinite.rows(x), threading.local()
+        # Panels of equal size: of few pairs those without a closed form are integrated one by one.
+        self._size = math.ceil(len(self._rows) / math.ceil(len(self._rows) / side))
+
+    @property
+    def error_bound(self) -> float:
+        """An e with |k − K|(x, x') ≤ e √(K(x,x)K(x',x')) of what the tiles approximate; known after a product."""
+        return infinite.error_bound(self._arch, self._rows, self._rows)[self._kernel]
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """K v (N×b) for v (N×b)."""
+        sums, n = torch.zeros_like(v), len(self._rows)
+        tiles = blocks(n, n, self._size, gram=True, width=2 * self._size)
+        with ThreadPoolExecutor(self._threads) as pool:
+            # A panel at a time: what tiles give waits for its turn to be added.
+            for _, panel in itertools.groupby(tiles, key=lambda at: at.rows.start):
+                for at, across, down in pool.map(lambda at: self._multiplied(at, v), panel):
+                    sums[at.rows] += across
+                    if down is not None:
+                        sums[at.columns] += down
+        return sums
+
+    def _multiplied(self, at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None]:
+        work, name = self._local.__dict__.setdefault("work", Workspace()), self._kernel
+        whole = infinite.tile(self._arch, self._rows, self._rows, at, work, kernels=(name,))
+        tile = whole.arrays[name].to(v.dtype)
+        return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows]
+
+
+def product(arch: Architecture, x: Tensor, *, kernel: str = "ntk", budget: int = 2**28, threads: int = 1) -> Product:
     """v ↦ K v for the kernel (`ntk` or `nngp`) of all rows of x (N×d), as `top(product(arch, x), N, k)` takes it.
 
     Only tiles on and above the diagonal are computed, and each multiplies twice. budget: bytes that tiles may take, all
@@ -41,31 +71,9 @@ def product(
     """
     if kernel not in infinite.KERNELS:
         raise ValueError(f"a kernel is one of {', '.join(infinite.KERNELS)}, not {kernel}")
-    most = _rows(budget // threads, x.device)
-    prepared, local = infinite.rows(x), threading.local()
-    # Panels of equal size: of few pairs those without a closed form are integrated one by one.
-    size = math.ceil(len(prepared) / math.ceil(len(prepared) / most))
     if x.device.type == "cpu":
         infinite.prepare(arch)
-
-    def multiplied(at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None]:
-        work = local.__dict__.setdefault("work", Workspace())
-        tile = infinite.tile(arch, prepared, prepared, at, work, kernels=(kernel,)).arrays[kernel].to(v.dtype)
-        return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows]
-
-    def times(v: Tensor) -> Tensor:
-        sums = torch.zeros_like(v)
-        tiles = blocks(len(prepared), len(prepared), size, gram=True, width=2 * size)
-        with ThreadPoolExecutor(threads) as pool:
-            # A panel at a time: what tiles give waits for its turn to be added.
-            for _, panel in itertools.groupby(tiles, key=lambda at: at.rows.start):
-                for at, across, down in pool.map(lambda at: multiplied(at, v), panel):
-                    sums[at.rows] += across
-                    if down is not None:
-                        sums[at.columns] += down
-        return sums
-
-    return times
+    return Product(arch, x, kernel, _rows(budget // threads, x.device), threads)
 
 
 def _rows(budget: int, device: torch.device) -> int:

@@ -35,7 +35,7 @@ COUNTS = text("SELECT kind, state, count(*) AS jobs FROM job GROUP BY kind, stat
 def get(read: Read, id: UUID) -> Job | None:  # noqa: A002
     """The job called `id`."""
     row = read.execute(GET, {"id": id}).one_or_none()
-    return None if row is None else _job(read, row)
+    return None if row is None else _job(read, row, values=True)
 
 
 def version(read: Read, id: UUID) -> tuple[int, State] | None:  # noqa: A002
@@ -98,7 +98,8 @@ def _progress(row: Any) -> Progress:
     return Progress(done=row.work_done, total=row.work_total, unit=row.unit, rate=rate, seconds_left=left)
 
 
-def _arrays(read: Read, job: UUID) -> list[ResultInfo]:
+def _arrays(read: Read, job: UUID, *, values: bool) -> list[ResultInfo]:
+    """values: with the numbers of those that are one number, which must be there."""
     return [
         ResultInfo(
             name=name,
@@ -106,12 +107,13 @@ def _arrays(read: Read, job: UUID) -> list[ResultInfo]:
             dtype=array.plan.dtype,
             href=f"/v1/jobs/{job}/arrays/{name}",
             error_bound=None if array.error_bound == inf else array.error_bound,
+            value=arrays.whole(read, array).item() if values and array.plan.shape == (1,) else None,
         )
         for name, array in arrays.of_job(read, job).items()
     ]
 
 
-def _job(read: Read, row: Any) -> Job:
+def _job(read: Read, row: Any, *, values: bool = False) -> Job:
     return Job(
         id=row.id,
         kind=row.kind,
@@ -119,7 +121,7 @@ def _job(read: Read, row: Any) -> Job:
         spec=row.spec,
         digest=row.digest,
         progress=_progress(row),
-        arrays=_arrays(read, row.id),
+        arrays=_arrays(read, row.id, values=values and row.state == State.SUCCEEDED),
         error=None if row.error is None else Problem.model_validate(row.error),
         attempts=row.attempts,
         parts=row.parts_total,

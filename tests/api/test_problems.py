@@ -97,7 +97,7 @@ def test_a_bad_kernel_request_names_each_fault(
     ("text", "pointers"),
     [
         ('{"kernel": "x"}', ["/kernel"]),
-        ("{}", ["/kernel"]),
+        ("{}", [""]),
         ('{"kernel": "00000000-0000-4000-8000-000000000000", "top": 0}', ["/top"]),
         ("[]", [""]),
         ("3", [""]),

@@ -1,0 +1,139 @@
+"""The matrix of a spectrum job: stored by a kernel job, or an architecture's, computed where it is needed."""
+
+from typing import Protocol
+from uuid import UUID
+
+import torch
+from torch import Tensor
+
+from contracts.spectra import SpectrumSpec
+from contracts.spectrum_plan import TILES_BYTES
+from ntk_engine import infinite, spectrum
+from ntk_engine.architecture import Architecture
+from ntk_engine.infinite import Kernel
+from storage import arrays
+from storage.arrays import Stored
+from worker.context import Context
+from worker.inputs import dataset_rows
+
+
+class Matrix(Protocol):
+    """K (N×N), as a whole or as a product with it."""
+
+    points: int
+    """N."""
+
+    def whole(self) -> Tensor:
+        """K, in float64."""
+
+    def multiply(self, v: Tensor) -> Tensor:
+        """K v (N×b), panel by panel or tile by tile."""
+
+    def cross(self) -> Tensor:
+        """Of the new points (n×N)."""
+
+    def entries(self) -> float:
+        """An e with |k − K|(x,x') ≤ e √(K(x,x)K(x',x')) for entries k that were seen; 0 where K is what is stored."""
+
+    def mean_diagonal(self) -> float:
+        """(1/N) Σ K(x_i, x_i), once K was seen."""
+
+
+def matrix_of(spec: SpectrumSpec, context: Context) -> Matrix:
+    """Raises LookupError where what the spec names is gone."""
+    return _Stored(spec, context) if spec.kernel is not None else _Computed(spec, context)
+
+
+class _Stored:
+    def __init__(self, spec: SpectrumSpec, context: Context) -> None:
+        assert spec.kernel is not None
+        self._spec, self._context = spec, context
+        self._stored = stored_array(spec.kernel, spec.array, context)
+        self._diagonal = 0.0
+        self.points = self._stored.plan.rows
+
+    def whole(self) -> Tensor:
+        found = tensor(self._stored, self._context)
+        self._diagonal = float(found.diagonal().mean())
+        return found
+
+    def multiply(self, v: Tensor) -> Tensor:
+        whole, products, diagonal = slice(0, self.points), [], 0.0
+        row = 0
+        for panel in arrays.panels(self._context.database, self._stored, whole, whole):
+            entries = torch.from_numpy(panel).to(v.device, v.dtype)
+            diagonal += float(entries.diagonal(row).sum())
+            row += len(entries)
+            products.append(entries @ v)
+        self._diagonal = diagonal / self.points
+        return torch.cat(products)
+
+    def cross(self) -> Tensor:
+        asked = self._spec.components
+        assert asked is not None
+        assert asked.cross is not None
+        return tensor(stored_array(asked.cross, self._spec.array, self._context), self._context)
+
+    def entries(self) -> float:
+        return self._stored.error_bound or 0.0
+
+    def mean_diagonal(self) -> float:
+        return self._diagonal
+
+
+class _Computed:
+    def __init__(self, spec: SpectrumSpec, context: Context) -> None:
+        assert spec.dataset is not None
+        assert spec.architecture is not None
+        self._arch: Architecture = spec.architecture
+        self._spec, self._context, self._bound = spec, context, 0.0
+        self._x = dataset_rows(context, spec.dataset, None, torch.float64)
+        self._product: spectrum.Product | None = None
+        self.points = len(self._x)
+        # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
+        infinite.prepare(self._arch)
+
+    def whole(self) -> Tensor:
+        found = self._kernel(self._x)
+        self._bound = found.bounds[self._spec.array]
+        return found.arrays[self._spec.array]
+
+    def multiply(self, v: Tensor) -> Tensor:
+        if self._product is None:
+            name, threads = self._spec.array, torch.get_num_threads()
+            self._product = spectrum.product(self._arch, self._x, kernel=name, budget=TILES_BYTES, threads=threads)
+        found = self._product(v)
+        self._bound = self._product.error_bound
+        return found
+
+    def cross(self) -> Tensor:
+        asked = self._spec.components
+        assert asked is not None
+        assert asked.at is not None
+        other = dataset_rows(self._context, asked.at, None, torch.float64)
+        return self._kernel(other, self._x).arrays[self._spec.array]
+
+    def entries(self) -> float:
+        return self._bound
+
+    def mean_diagonal(self) -> float:
+        own = infinite.diagonal(self._arch, self._x, kernels=(self._spec.array,))
+        return float(own.arrays[self._spec.array].mean())
+
+    def _kernel(self, x: Tensor, other: Tensor | None = None) -> Kernel:
+        return infinite.kernel(self._arch, x, other, kernels=(self._spec.array,), threads=torch.get_num_threads())
+
+
+def stored_array(job: UUID, array: str, context: Context) -> Stored:
+    """An array of a job. Raises LookupError where the job is gone."""
+    with context.database.read() as read:
+        stored = arrays.of_job(read, job).get(array)
+    if stored is None:
+        raise LookupError(f"job {job} is no longer there")
+    return stored
+
+
+def tensor(stored: Stored, context: Context) -> Tensor:
+    """All of an array as a matrix in float64."""
+    entries = arrays.block(context.database, stored, slice(0, stored.plan.rows))
+    return torch.from_numpy(entries).to(context.device, torch.float64)
