@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING
 
+from contracts.moved_sizes import Sizes
 from contracts.plan import (
     SECONDS_PER_FLOP,
     SECONDS_PER_STORED_BYTE,
@@ -13,7 +14,6 @@ from contracts.plan import (
     Plan,
     check_limits,
 )
-from contracts.prediction_sizes import Sizes, needed
 from contracts.settings import Settings
 from contracts.tiling import check_layers, pairs_seconds
 
@@ -114,7 +114,7 @@ def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> f
         return 0.0
     check_layers(spec.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
     points = sizes.train + sizes.test
-    return pairs_seconds(spec.architecture, points * (points + 1) / 2, sizes.dimension, len(needed(spec)))
+    return pairs_seconds(spec.architecture, points * (points + 1) / 2, sizes.dimension, len(spec.needed))
 
 
 def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:

@@ -4,18 +4,16 @@ from collections.abc import Callable
 from math import inf, isinf
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from contracts.dynamics import Descent, Dynamics, Ensemble, Flow, Given, Start, Time, Zero
-from contracts.kernel_jobs import KernelJobs
-from contracts.kinds import Spec
+from contracts.dynamics import Descent, Dynamics, Ensemble, Flow, Start, Time, Zero
+from contracts.moved import Moved
+from contracts.moved_sizes import Sizes
 from contracts.plan import Plan, References
 from contracts.prediction_plan import plan
-from contracts.prediction_sizes import Sizes
 from contracts.problems import INVALID_REQUEST
 from contracts.settings import Settings
-from contracts.spec_types import DatasetId, Seed, by_name
-from ntk_engine.architecture import Architecture, canonical, simplified
+from contracts.spec_types import Seed, by_name
 from ntk_engine.costs import CrossEntropy, Huber, LeastSquares, Logistic
 from ntk_engine.fields import Faults
 
@@ -29,7 +27,7 @@ Cost = Annotated[
 Points = Literal["test", "train"]
 
 
-class PredictionSpec(Spec):
+class PredictionSpec(Moved):
     """f_t of the network of infinite width trained on `train`: a Gaussian at every time, on both datasets' points.
 
     Either `architecture` names the kernels, or `kernels` the jobs that have them. Times are the paper's: Δt = η.
@@ -37,15 +35,6 @@ class PredictionSpec(Spec):
 
     kind: ClassVar[str] = "predictions"
 
-    train: DatasetId = Field(description="inputs x (N×d) and targets y (N×k)")
-    test: DatasetId | None = Field(
-        None, description="points to predict at (n×d); targets, where there are any, are judged"
-    )
-    architecture: Architecture | None = None
-    kernels: KernelJobs | None = Field(None, description="kernel jobs, in place of an architecture")
-    trained: Literal["all", "last_layer"] = Field(
-        "all", description="which parameters: all of them move f by Θ, those of the last layer by Σ"
-    )
     cost: Cost = LeastSquares()
     dynamics: Dynamics = Field(Flow(), description="least squares alone is followed step by step")
     times: list[Time] = Field(min_length=1, max_length=MOST_TIMES, description='rising; "inf" is the end of training')
@@ -63,15 +52,6 @@ class PredictionSpec(Spec):
     samples: int = Field(0, ge=0, le=MOST_SAMPLES, description="joint draws of f_t on the test points")
     seed: Seed = 0
     points: list[Points] = Field(["test", "train"], min_length=1, description="on which points arrays are stored")
-
-    @field_validator("architecture")
-    @classmethod
-    def _in_one_form(cls, architecture: Architecture | None) -> Architecture | None:
-        return None if architecture is None else simplified(architecture, finite=False)
-
-    @field_serializer("architecture")
-    def _as_json(self, architecture: Architecture | None) -> dict[str, object] | None:
-        return None if architecture is None else canonical(architecture, finite=False)
 
     @field_validator("dynamics")
     @classmethod
@@ -141,12 +121,6 @@ class PredictionSpec(Spec):
         """Equal without samples, whose seed it is: one job."""
         return seed if info.data.get("samples") else 0
 
-    @model_validator(mode="after")
-    def _of_one_kernel(self) -> "PredictionSpec":
-        if (self.architecture is None) == (self.kernels is None):
-            raise ValueError("either architecture or kernels says what the kernel is")
-        return self
-
     @property
     def closed(self) -> bool:
         """Whether f_t is a closed form, and not integrated."""
@@ -160,24 +134,15 @@ class PredictionSpec(Spec):
         return self.closed and asked and plain
 
     @property
-    def random(self) -> bool:
-        """Whether f_t is: without an ensemble of f_0 it is its mean."""
-        return isinstance(self.start, Ensemble)
+    def begins(self) -> Start | None:
+        return self.start
 
-    def datasets(self) -> dict[str, str]:
-        named = {"/train": self.train, "/test": self.test}
-        if isinstance(self.start, Given):
-            named |= {"/start/train": self.start.train, "/start/test": self.start.test}
-        return {pointer: id_ for pointer, id_ in named.items() if id_ is not None}
-
-    def jobs(self) -> dict[str, str]:
-        return {} if self.kernels is None else self.kernels.named()
-
-    @property
-    def waits(self) -> bool:
-        return self.kernels is None or self.kernels.unfinished == "wait"
+    def outputs(self, columns: int) -> int:
+        return self.cost.outputs(columns)
 
     def plan(self, references: References, limits: Settings) -> Plan:
+        if self.samples and self.test is None:
+            raise INVALID_REQUEST.error("Samples are drawn on test points; name some as test.", "/samples")
         return plan(self, Sizes.of(self, references), limits)
 
     def inspect(self, load: Callable[[str, str], Any]) -> None:

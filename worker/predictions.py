@@ -15,8 +15,8 @@ from ntk_engine.function_space import Moments
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
+from worker.moved_inputs import Data, data_of, inputs, kernels
 from worker.parts import Result
-from worker.prediction_inputs import Data, data_of, inputs, kernels
 
 
 class _Seen(NamedTuple):
@@ -55,7 +55,7 @@ class _Way:
         yield None
         dynamics = spec.dynamics
         found = function_space.gaussian(
-            blocks["ntk" if spec.trained == "all" else "nngp"],
+            blocks[spec.moving],
             blocks["nngp"] if spec.random else None,
             self.data.y,
             spec.times,
@@ -77,7 +77,7 @@ class _Way:
     def integrated(self, context: Context) -> Iterator[Result | None]:
         """Any other cost."""
         spec = self.spec
-        blocks = kernels(spec, context, whole=False)["ntk" if spec.trained == "all" else "nngp"]
+        blocks = kernels(spec, context, whole=False)[spec.moving]
         yield None
         assert spec.tolerance is not None
         path = function_space.follow(
@@ -104,7 +104,7 @@ class _Way:
         assert spec.architecture is not None
         start = self.data.start
         to_gain = self.data.y if start is None else self.data.y - start.train
-        kernel = "ntk" if spec.trained == "all" else "nngp"
+        kernel = spec.moving
         found = function_space.ended(spec.architecture, x, to_gain, kernel=kernel, ridge=spec.ridge)
         yield TileData("residuals", 0, 0, found.residuals.cpu().numpy())
         train, bound = found.trained, x.new_tensor(found.error_bound(x))

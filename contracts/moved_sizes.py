@@ -1,4 +1,4 @@
-"""The numbers that a prediction depends on: shapes of what it refers to."""
+"""The numbers that specs in function space depend on: shapes of what they refer to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from contracts.plan import ArrayPlan, References
 from contracts.problems import INVALID_REQUEST
 
 if TYPE_CHECKING:
-    from contracts.predictions import PredictionSpec
+    from contracts.moved import Moved
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers that a prediction depends on."""
+    """N, n, d and k."""
 
     train: int
     """N,"""
@@ -28,13 +28,11 @@ class Sizes:
     """Whether the test points have targets."""
 
     @staticmethod
-    def of(spec: "PredictionSpec", references: References) -> "Sizes":
+    def of(spec: "Moved", references: References) -> "Sizes":
         """Raises ProblemError, naming the field, where the spec does not fit what it refers to."""
         train, test = references.datasets[spec.train], None
         if "y" not in train:
             raise INVALID_REQUEST.error("The dataset has no targets to train on; give it some.", "/train")
-        if spec.samples and spec.test is None:
-            raise INVALID_REQUEST.error("Samples are drawn on test points; name some as test.", "/samples")
         outputs = _outputs(spec, train["y"].cols)
         if spec.test is not None:
             test = references.datasets[spec.test]
@@ -48,24 +46,18 @@ class Sizes:
         )
         _check_start(spec, references, sizes)
         if spec.kernels is not None:
-            spec.kernels.check(references, _blocks(spec, sizes), needed(spec))
+            spec.kernels.check(references, _blocks(spec, sizes), spec.needed)
         return sizes
 
 
-def _outputs(spec: "PredictionSpec", columns: int) -> int:
+def _outputs(spec: "Moved", columns: int) -> int:
     try:
-        return spec.cost.outputs(columns)
+        return spec.outputs(columns)
     except ValueError as error:
         raise INVALID_REQUEST.error(f"{error}.".capitalize(), "/cost") from error
 
 
-def needed(spec: "PredictionSpec") -> tuple[str, ...]:
-    """The kernels that the prediction takes: what moves f, and the covariance of f_0."""
-    moving = "ntk" if spec.trained == "all" else "nngp"
-    return tuple(dict.fromkeys((moving, "nngp"))) if spec.random else (moving,)
-
-
-def _blocks(spec: "PredictionSpec", sizes: Sizes) -> dict[str, tuple[int, int]]:
+def _blocks(spec: "Moved", sizes: Sizes) -> dict[str, tuple[int, int]]:
     found = {"train": (sizes.train, sizes.train)}
     if sizes.test:
         found["cross"] = sizes.test, sizes.train
@@ -83,16 +75,17 @@ def _check_test(train: Mapping[str, ArrayPlan], test: Mapping[str, ArrayPlan]) -
         raise INVALID_REQUEST.error(said, "/test")
 
 
-def _check_start(spec: "PredictionSpec", references: References, sizes: Sizes) -> None:
-    if not isinstance(spec.start, Given):
+def _check_start(spec: "Moved", references: References, sizes: Sizes) -> None:
+    start, pointer = spec.begins, spec.start_pointer
+    if not isinstance(start, Given):
         return
-    if (spec.start.test is None) != (sizes.test == 0):
-        raise INVALID_REQUEST.error("f_0 is given on test points exactly where there are any.", "/start/test")
+    if (start.test is None) != (sizes.test == 0):
+        raise INVALID_REQUEST.error("f_0 is given on test points exactly where there are any.", f"{pointer}/test")
     for name, rows in (("train", sizes.train), ("test", sizes.test)):
-        id_ = getattr(spec.start, name)
+        id_ = getattr(start, name)
         if id_ is None:
             continue
         x = references.datasets[id_]["x"]
         if (x.rows, x.cols) != (rows, sizes.outputs):
             said = f"f_0 must be {rows} by {sizes.outputs} numbers, and this dataset has {x.rows} by {x.cols}."
-            raise INVALID_REQUEST.error(said, f"/start/{name}")
+            raise INVALID_REQUEST.error(said, f"{pointer}/{name}")

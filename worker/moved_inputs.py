@@ -1,4 +1,4 @@
-"""What a prediction begins with: targets, f_0, and kernels, computed from an architecture or read from jobs."""
+"""What specs in function space begin with: targets, f_0, and kernels, computed or read from jobs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,8 +8,7 @@ from torch import Tensor
 
 from contracts.dynamics import Given
 from contracts.kernel_jobs import KernelJobs
-from contracts.prediction_sizes import needed
-from contracts.predictions import PredictionSpec
+from contracts.moved import Moved
 from ntk_engine import infinite
 from ntk_engine.architecture import Architecture
 from ntk_engine.function_space import Blocks, Start
@@ -31,31 +30,31 @@ class Data:
     """f_0, where it is given."""
 
 
-def data_of(spec: PredictionSpec, context: Context) -> Data:
+def data_of(spec: Moved, context: Context) -> Data:
     """Raises LookupError where a dataset is gone."""
     judged, start = None, None
     if spec.test is not None:
         with context.database.read() as read:
             has_targets = "y" in arrays.of_dataset(read, spec.test)
         judged = _rows(context, spec.test, "y") if has_targets else None
-    if isinstance(spec.start, Given):
-        beside = None if spec.start.test is None else _rows(context, spec.start.test, "x")
-        start = Start(_rows(context, spec.start.train, "x"), beside)
+    if isinstance(spec.begins, Given):
+        beside = None if spec.begins.test is None else _rows(context, spec.begins.test, "x")
+        start = Start(_rows(context, spec.begins.train, "x"), beside)
     return Data(_rows(context, spec.train, "y"), judged, start)
 
 
-def kernels(spec: PredictionSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
+def kernels(spec: Moved, context: Context, *, whole: bool) -> dict[str, Blocks]:
     """The blocks of every kernel that is needed; whole: of test points all, and not variances alone.
 
     Raises LookupError where a dataset or a job is gone.
     """
     if spec.kernels is not None:
-        return {name: _stored(spec.kernels, name, context, whole=whole) for name in needed(spec)}
+        return {name: _stored(spec.kernels, name, context, whole=whole) for name in spec.needed}
     assert spec.architecture is not None
     return _computed(spec.architecture, spec, context, whole=whole)
 
 
-def inputs(spec: PredictionSpec, context: Context) -> tuple[Tensor, Tensor | None]:
+def inputs(spec: Moved, context: Context) -> tuple[Tensor, Tensor | None]:
     """Those trained on, and the test points. Raises LookupError where a dataset is gone."""
     return _rows(context, spec.train, "x"), None if spec.test is None else _rows(context, spec.test, "x")
 
@@ -64,10 +63,10 @@ def _rows(context: Context, dataset: str, array: str) -> Tensor:
     return dataset_rows(context, dataset, None, torch.float64, array=array)
 
 
-def _computed(arch: Architecture, spec: PredictionSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
+def _computed(arch: Architecture, spec: Moved, context: Context, *, whole: bool) -> dict[str, Blocks]:
     # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
     infinite.prepare(arch)
-    names, threads = needed(spec), torch.get_num_threads()
+    names, threads = spec.needed, torch.get_num_threads()
     x, other = inputs(spec, context)
     train, cross, test = infinite.kernel(arch, x, kernels=names, threads=threads), None, None
     if other is not None:
