@@ -29,6 +29,8 @@ class Cost(ABC):
     """What targets must be, the end of "the targets of this cost must be "; "" where any number will do."""
     bounded: ClassVar[bool] = True
     """Whether it has a least value, so that one that grows without end is a fault."""
+    steepness: ClassVar[float] = 1.0
+    """The largest eigenvalue that the curvature can have: d is Lipschitz with it."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -87,6 +89,8 @@ class CrossEntropy(Cost):
 
     type: Literal["cross_entropy"] = "cross_entropy"
     targets: ClassVar[str] = "probabilities of two classes or more, such as one-hot labels: rows that sum to 1"
+    steepness: ClassVar[float] = 0.5
+    """Of diag(p) − p pᵀ, at p = (½, ½)."""
 
     def value(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """Σ_k y_k (log Σ_j e^{f_j} − f_k)."""
@@ -118,6 +122,8 @@ class Logistic(Cost):
 
     type: Literal["logistic"] = "logistic"
     targets: ClassVar[str] = "-1 or 1"
+    steepness: ClassVar[float] = 0.25
+    """At f = 0."""
 
     def value(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """max(−m, 0) + log(1 + e^−|m|), m = y f."""
@@ -171,6 +177,7 @@ class Direction(Cost):
     type: Literal["direction"] = "direction"
     starts: tuple[int, ...] = (0,)
     bounded: ClassVar[bool] = False
+    steepness: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         starts = tuple(self.starts)

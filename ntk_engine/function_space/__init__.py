@@ -1,18 +1,22 @@
 """Networks of infinite width in function space: kernel gradient descent in closed form, and Gaussians (Section 5)."""
 
 from ntk_engine.function_space.blocks import Blocks
-from ntk_engine.function_space.convex import At, Path, follow
+from ntk_engine.function_space.convex import Path, follow
+from ntk_engine.function_space.directions import Along, Directions, along
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
 from ntk_engine.function_space.large import Ended, Fitted, ended
 from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
 from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
+from ntk_engine.function_space.reached import At
 from ntk_engine.function_space.statistics import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
 
 __all__ = [
+    "Along",
     "At",
     "Blocks",
+    "Directions",
     "Dynamics",
     "Ended",
     "Fitted",
@@ -24,6 +28,7 @@ __all__ = [
     "Path",
     "Start",
     "accuracy",
+    "along",
     "cost",
     "cost_bound",
     "ended",

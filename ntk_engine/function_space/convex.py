@@ -8,12 +8,11 @@ f_t = f_0 − Q e, and ∂_t f = −(1/N) K d(f) is ∂_t e = Qᵀ d(f): gradien
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
-from ntk_engine.function_space.prediction import Start
+from ntk_engine.function_space.reached import Here, begun, check_times
 from ntk_engine.function_space.rosenbrock import integrate
 
 if TYPE_CHECKING:
@@ -22,28 +21,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.costs import Cost
+    from ntk_engine.function_space.prediction import Start
+    from ntk_engine.function_space.reached import At
 
-__all__ = ["At", "Path", "follow"]
+__all__ = ["Path", "features", "follow"]
 
 _MOST_STEPS = 20_000
-
-
-class At(NamedTuple):
-    """The function at a time."""
-
-    time: float
-    train: Tensor
-    """f_t on the points trained on, N×k,"""
-    test: Tensor | None
-    """and on the others, n×k."""
-    cost: float
-    """C(f_t) = (1/N) Σ_j c(f_t(x_j), y_j),"""
-    decrease: float
-    """and −∂_t C = ‖d‖²_K."""
-    error_bound: float
-    """What integration may have added to any value of f_t."""
-    steps: int
-    """Of integration, so far."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +91,8 @@ class Path:
         for reached in integrate(flow, e, self.times, self.tolerance / length, _MOST_STEPS):
             f, slope = flow.at(reached.e), flow.slope(reached.e)
             test = None if self.other is None or self.beside is None else self.beside - self.other @ reached.e
-            decrease = float(slope.square().sum()) / len(f)
-            value = float(flow.cost.value(f, flow.y).mean())
-            yield At(reached.time, f, test, value, decrease, length * reached.error, reached.steps)
+            here = Here(flow.cost, flow.y, slope.square().sum() / len(f), float(self.eigenvalues.norm()))
+            yield here.at(reached.time, f, test, length * reached.error, reached.steps)
 
 
 def follow(
@@ -125,20 +107,18 @@ def follow(
 ) -> Path:
     """f_t at finite times, rising from 0, for K = `train` (N×N), κ = `cross` (n×N) and targets y of the cost.
 
-    start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. tolerance: of a step, in units of f. Raises
-    ValueError for times that do not rise or are not finite.
+    start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. tolerance: of a step, in units of f. Errors
+    that `At` bounds are those of integration. Raises ValueError for times that do not rise or are not finite, and for a
+    start of other shapes.
     """
-    if any(not 0.0 <= time < inf for time in times) or list(times) != sorted(times):
-        raise ValueError("times must be finite and rise from 0")
-    values, q, other = _features(train, cross)
-    outputs = cost.outputs(y.shape[-1])
-    if start is None:
-        start = Start(q.new_zeros(len(q), outputs), None if other is None else q.new_zeros(len(other), outputs))
+    check_times(times)
+    values, q, other = features(train, cross)
+    start = begun(start, q, None if other is None else len(other), cost.outputs(y.shape[-1]))
     return Path(values, tuple(times), tolerance, _Flow(q, start.train, y, cost), other, start.test)
 
 
-def _features(train: Tensor, cross: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """λ, Q, and the same of other points (n×r)."""
+def features(train: Tensor, cross: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """λ of K/N (N), falling; Q (N×r); and κ V λ^(−½)/N, the same of other points (n×r)."""
     n = len(train)
     values, vectors = torch.linalg.eigh(train / n)
     # What is below is rounding: an eigenvalue errs by some N units of the last digit of the largest.

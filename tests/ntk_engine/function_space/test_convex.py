@@ -42,6 +42,28 @@ def test_the_curvature_is_the_derivative_of_the_direction(name: str) -> None:
         torch.testing.assert_close(found[point], jacobian, rtol=0, atol=1e-15)
 
 
+@pytest.mark.parametrize("name", COSTS)
+def test_steepness_is_the_largest_curvature(name: str) -> None:
+    """Attained at f = 0 of two classes, or at the targets, and nowhere exceeded."""
+    cost, y = COSTS[name]
+    target = torch.full((1, 2), 0.5 if isinstance(cost, CrossEntropy) else 1.0, dtype=torch.float64)
+    flat = cost.curvature(target if isinstance(cost, Huber) else torch.zeros_like(target), target)
+    assert float(torch.linalg.eigvalsh(flat).max()) == pytest.approx(cost.steepness, rel=1e-12)
+    f = 3 * torch.randn(200, *y.shape, generator=GENERATOR, dtype=torch.float64)
+    assert float(torch.linalg.eigvalsh(cost.curvature(f, y)).max()) <= cost.steepness * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_bounds_of_the_cost_and_of_its_decrease(name: str) -> None:
+    cost, y = COSTS[name]
+    times = [0.3, 10.0, 1e3]
+    rough, fine = (list(follow(GRAM, CROSS, y, cost, times, tolerance=tolerance)) for tolerance in (1e-4, 1e-9))
+    for a, b in zip(rough, fine, strict=True):
+        assert abs(a.cost - b.cost) <= a.cost_bound + b.cost_bound
+        assert abs(a.decrease - b.decrease) <= a.decrease_bound + b.decrease_bound
+    assert rough[0].cost != fine[0].cost
+
+
 @pytest.mark.parametrize("tolerance", [1e-5, 1e-8])
 def test_least_squares_is_its_closed_form(tolerance: float) -> None:
     times = [0.0, 1e-6, 0.3, 10.0, 1e3, 1e5]
