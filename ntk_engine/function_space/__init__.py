@@ -2,6 +2,7 @@
 
 from ntk_engine.function_space.blocks import Blocks
 from ntk_engine.function_space.convex import Path, follow
+from ntk_engine.function_space.descent import Steps, descend
 from ntk_engine.function_space.directions import Along, Directions, along
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
 from ntk_engine.function_space.large import Ended, Fitted, ended
@@ -27,10 +28,12 @@ __all__ = [
     "Order",
     "Path",
     "Start",
+    "Steps",
     "accuracy",
     "along",
     "cost",
     "cost_bound",
+    "descend",
     "ended",
     "follow",
     "gaussian",
