@@ -10,6 +10,14 @@ from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
 from ntk_engine.function_space.posterior import posterior
 from ntk_engine.function_space.prediction import Gaussian, Start, gaussian
+from ntk_engine.function_space.random_functions import GaussianFunctions, NetworkFunctions
+from ntk_engine.function_space.random_kernels import (
+    RandomKernel,
+    RandomPrediction,
+    expected_error,
+    random_kernels,
+    random_predictions,
+)
 from ntk_engine.function_space.reached import At
 from ntk_engine.function_space.statistics import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
 
@@ -23,10 +31,14 @@ __all__ = [
     "Fitted",
     "Flow",
     "Gaussian",
+    "GaussianFunctions",
     "GradientDescent",
     "Moments",
+    "NetworkFunctions",
     "Order",
     "Path",
+    "RandomKernel",
+    "RandomPrediction",
     "Start",
     "Steps",
     "accuracy",
@@ -35,11 +47,14 @@ __all__ = [
     "cost_bound",
     "descend",
     "ended",
+    "expected_error",
     "follow",
     "gaussian",
     "learning_order",
     "percentile_bound",
     "percentiles",
     "posterior",
+    "random_kernels",
+    "random_predictions",
     "samples",
 ]

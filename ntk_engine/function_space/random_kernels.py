@@ -1,0 +1,157 @@
+"""The tangent kernel of P random functions (Section 3.1), how far it is from its mean, and what it predicts.
+
+K_P = (1/P) Σ_p f^{(p)} ⊗ f^{(p)},     E‖K_P − K‖²_F = (‖K‖²_F + (tr K)²)/P  for Gaussian f^{(p)} (Wishart 1928)
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ntk_engine.activations.double_word import add
+from ntk_engine.finite.products import mirrored
+from ntk_engine.function_space.blocks import Blocks, checked
+from ntk_engine.function_space.dynamics import Dynamics, Flow
+from ntk_engine.function_space.prediction import Gaussian, gaussian
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from torch import Tensor
+
+__all__ = ["RandomKernel", "RandomPrediction", "expected_error", "random_kernels", "random_predictions"]
+
+_CHUNK = 256
+_FLOW = Flow()
+
+
+class RandomKernel(NamedTuple):
+    """K_P."""
+
+    functions: int
+    """P."""
+    kernel: Blocks
+    """K_P on the points trained on (N×N) and between others and those (n×N)."""
+    frobenius: float
+    """‖K_P − K‖_F/‖K‖_F on the points trained on,"""
+    operator: float
+    """and ‖K_P − K‖/‖K‖, of their largest |eigenvalues|."""
+
+
+class RandomPrediction(NamedTuple):
+    """Least squares with K_P."""
+
+    of: RandomKernel
+    found: Gaussian
+    """f_t from 0, at the times that were asked for."""
+    train_missed: tuple[float, ...]
+    """How far its mean is from that of K, time by time: the root of the mean square over points and outputs, of those
+    trained on,"""
+    test_missed: tuple[float, ...] | None
+    """and of others."""
+
+
+class _Sum:
+    """Σ f ⊗ f over functions that come in any number: their products are taken in chunks, so sums have one order."""
+
+    def __init__(self, points: int, n: int, like: Tensor) -> None:
+        self.count, self._n = 0, n
+        self._high, self._low = (like.new_zeros(points, n) for _ in range(2))
+        self._waiting = like.new_empty(_CHUNK, points)
+
+    def add(self, functions: Tensor) -> None:
+        """Some more of them (…×(N + n))."""
+        for some in functions.tensor_split(tuple(range(_CHUNK - self._filled, len(functions), _CHUNK))):
+            self._waiting[self._filled : self._filled + len(some)] = some
+            self.count += len(some)
+            if len(some) and not self._filled:
+                # In two words: what is null space of K, many summands would make more than rounding of.
+                self._high, error = add(self._high, self._product(_CHUNK))
+                self._low += error
+
+    def kernel(self) -> Blocks:
+        """K_P of all so far."""
+        whole = self._high + (self._low + self._product(self._filled) if self._filled else self._low)
+        whole /= self.count
+        return Blocks(mirrored(whole[: self._n]), whole[self._n :] if len(whole) > self._n else None)
+
+    @property
+    def _filled(self) -> int:
+        return self.count % _CHUNK
+
+    def _product(self, rows: int) -> Tensor:
+        some = self._waiting[:rows]
+        return some.mT @ some[:, : self._n]
+
+
+def random_kernels(kernel: Blocks, functions: Iterable[Tensor], counts: Sequence[int]) -> Iterator[RandomKernel]:
+    """K_P of the first P functions (…×(N + n) at a time, such as those of a seed), for every P of rising counts.
+
+    kernel: their mean, of which `train` is compared, and `cross` says how many other points there are. Nothing but two
+    or three matrices of (N + n)×N and 256 functions are held; O((N + n) N) a function, O(N³) for every P. Equal
+    functions give equal bits, however many come at a time and whatever other counts there are. Raises ValueError for
+    counts that do not rise from 1, or to more than there are functions, and for shapes that do not fit.
+    """
+    if not counts or counts[0] < 1 or any(a >= b for a, b in pairwise(counts)):
+        raise ValueError("numbers of functions rise, from 1 on")
+    kernel = checked(kernel, "kernel", covariance="none")
+    n, points = len(kernel.train), len(kernel.train) + (0 if kernel.cross is None else len(kernel.cross))
+    sums, stream = _Sum(points, n, kernel.train), iter(functions)
+    rest = kernel.train.new_empty(0, points)
+    largest, norm = _operator(kernel.train) or 1.0, float(kernel.train.norm()) or 1.0
+    for count in counts:
+        while sums.count < count:
+            if not len(rest):
+                rest = next(stream, rest)
+                if not len(rest) or rest.shape[1:] != (points,):
+                    raise ValueError(f"of functions on {points} points there are {sums.count}, and not {count}")
+            some, rest = rest[: count - sums.count], rest[count - sums.count :]
+            sums.add(some)
+        found = sums.kernel()
+        left = found.train - kernel.train
+        yield RandomKernel(count, found, float(left.norm()) / norm, _operator(left) / largest)
+
+
+def _operator(k: Tensor) -> float:
+    return float(torch.linalg.eigvalsh(k).abs().max())
+
+
+def expected_error(k: Tensor, functions: int) -> float:
+    """The root of the mean square of ‖K_P − K‖_F/‖K‖_F, for P Gaussian functions of covariance K (N×N)."""
+    found: float = ((1 + float(k.trace() / k.norm()) ** 2) / functions) ** 0.5
+    return found
+
+
+def random_predictions(
+    kernel: Blocks,
+    functions: Iterable[Tensor],
+    y: Tensor,
+    counts: Sequence[int],
+    times: Sequence[float],
+    *,
+    dynamics: Dynamics = _FLOW,
+    ridge: float = 0.0,
+) -> Iterator[RandomPrediction]:
+    """Least squares, from f_0 = 0, with K_P in place of K, for every P: what descent on θ does, whatever P (θ_0 = 0).
+
+    As `gaussian` has it, whose null space is that of K_P where P < N. Kernels as in `random_kernels`; raises ValueError
+    as that and `gaussian`. O(N³) for every P.
+    """
+
+    def predicted(k: Blocks) -> Gaussian:
+        pair = Blocks(k.train, k.cross)
+        return gaussian(pair, None, y, times, dynamics=dynamics, start="zero", ridge=ridge, covariance="none")
+
+    limit = [(train.mean, None if test is None else test.mean) for train, test in predicted(kernel)]
+    for of in random_kernels(kernel, functions, counts):
+        found, missed = predicted(of.kernel), []
+        for (train, test), (a, b) in zip(found, limit, strict=True):
+            missed.append((_rms(train.mean - a), None if test is None or b is None else _rms(test.mean - b)))
+        others = [beside for _, beside in missed if beside is not None]
+        yield RandomPrediction(of, found, tuple(own for own, _ in missed), tuple(others) if others else None)
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
