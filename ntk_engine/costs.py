@@ -47,6 +47,10 @@ class Cost(ABC):
     def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """∂d/∂f of every point (…×N×k×k), symmetric and, as c is convex in f, positive semidefinite."""
 
+    def steepness_at(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """No less than the curvature's largest eigenvalue at every point (…×N), and no more than `steepness`."""
+        return (f - y).sum(-1).zero_().add_(self.steepness)
+
     def outputs(self, columns: int) -> int:
         """k, from the number of columns that the targets have. Raises ValueError where they cannot be targets."""
         return columns
@@ -105,6 +109,11 @@ class CrossEntropy(Cost):
         p = f.softmax(-1)
         return (p.diag_embed() - p.unsqueeze(-1) * p.unsqueeze(-2)) * y.sum(-1)[..., None, None]
 
+    def steepness_at(self, f: "Tensor", y: "Tensor") -> "Tensor":  # noqa: ARG002
+        """The largest sum of a row's sizes (Gershgorin), max_k 2 p_k(1 − p_k)."""
+        p = f.softmax(-1)
+        return (p * (1.0 - p)).amax(-1) * 2.0
+
     def outputs(self, columns: int) -> int:
         """A class each."""
         if columns < 2:
@@ -138,6 +147,11 @@ class Logistic(Cost):
         """y²/((1 + e^{y f})(1 + e^{−y f}))."""
         margin = y * f
         return (y.square() * margin.sigmoid() * (-margin).sigmoid()).diag_embed()
+
+    def steepness_at(self, f: "Tensor", y: "Tensor") -> "Tensor":
+        """Its largest entry."""
+        margin = y * f
+        return (margin.sigmoid() * (-margin).sigmoid()).amax(-1)
 
     def accepts(self, y: Any) -> bool:
         """Whether all are −1 or 1."""

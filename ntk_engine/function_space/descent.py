@@ -69,11 +69,6 @@ class Steps:
         """λ of K/N (N), falling."""
         return self._map[0]
 
-    @property
-    def steepest(self) -> float:
-        """ηλ_1L, of a cost of steepness L. Up to 2 (1 − μ)²/(1 + μ) errors do not grow (`growth`)."""
-        return self._map[1].steepest
-
     def __iter__(self) -> Iterator[At]:
         """f_t at every time; O(N² k) a step. Where a descent diverges, all values are inf from there on."""
         n = len(self.kernel.train)
@@ -98,19 +93,20 @@ class Steps:
         """One step, and what rounding adds in it."""
         rate, momentum = self.dynamics.learning_rate, self.dynamics.momentum
         n, k = state.f.shape
-        d = self.cost.direction(state.f, self._targets(state.step))
+        y = self._targets(state.step)
+        d, steepness = self.cost.direction(state.f, y), self.cost.steepness_at(state.f, y).amax()
         before, state.w = state.w, torch.add(d, state.w, alpha=momentum)
         state.total = torch.add(state.total, state.w, alpha=rate)
         state.f = torch.addmm(self.start.train, self.kernel.train, state.total, alpha=-1 / n)
         state.step += 1
         norms = torch.stack([some.norm() for some in (d, before, state.w, state.total, state.f)])
         # One wait for the device a step.
-        *sizes, far = torch.cat([norms, state.f.abs().amax()[None]]).tolist()
+        *sizes, steep, far = torch.cat([norms, torch.stack([steepness, state.f.abs().amax()])]).tolist()
         direction, before_size, w, total, f = sizes
         state.lost = not isfinite(far)
-        wrong = self.cost.steepness * state.missed + (3 * k + 9) * _EPS * ((n * k) ** 0.5 + direction)
+        wrong = steep * state.missed + (3 * k + 9) * _EPS * ((n * k) ** 0.5 + direction)
         wrong += _EPS * (momentum * before_size + w)
-        state.errors = self._map[1].after(state.errors, rate * wrong, _EPS * (rate * w + total))
+        state.errors = self._map[1].after(state.errors, steep, rate * wrong, _EPS * (rate * w + total))
         state.missed = (bounds.rounding(n) + _EPS) * self._norm * total + _EPS * f
 
     def _beside(self, state: _State) -> Tensor | None:
@@ -144,7 +140,7 @@ class Steps:
             rows, whole = [q, other], [train, cross]
             beyond = float((cross / len(train) - other @ q.mT).norm(dim=1).max())
         longest, row = (max(float(some.norm(dim=1).max()) for some in them) for them in (rows, whole))
-        found = Map(float(values[0]), self.cost.steepness, self.dynamics.learning_rate, self.dynamics.momentum)
+        found = Map(float(values[0]), self.dynamics.learning_rate, self.dynamics.momentum)
         return values, found, (longest, row / len(train), beyond)
 
 
@@ -160,9 +156,10 @@ def descend(
 ) -> Steps:
     """f_t after t/η steps for K = `train` (N×N), κ = `cross` (n×N) and targets y (N×k) of the cost, of any kind.
 
-    start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. `At` bounds errors of rounding: those of a
-    step are added up where steps do not make them grow, and grow with every step where they may, as with much momentum,
-    so that after many steps the bound is inf, as it is of values beyond 10¹⁵⁴. Raises ValueError for times that do not
+    start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. `At` bounds errors of rounding, to first
+    order: those of a step are added up while ηλ_1 ≤ 2 (1 − μ)²/(1 + μ) over the cost's steepness at f, and multiplied
+    with every step beyond, where they may grow (`growth`): after many such steps the bound is inf, as it is of values
+    beyond 10¹⁵⁴. Raises ValueError for times that do not
     rise, are not finite or no whole number of steps, and for shapes that do not fit together.
     """
     check_times(times)

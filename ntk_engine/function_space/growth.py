@@ -34,38 +34,33 @@ class Errors(NamedTuple):
 
 @dataclass(frozen=True)
 class Map:
-    """A step."""
+    """A step, where the cost has some steepness L."""
 
     top: float
     """λ_1."""
-    steepness: float
     learning_rate: float
     momentum: float
 
-    @property
-    def steepest(self) -> float:
-        """h = ηλ_1L."""
-        return self.learning_rate * self.top * self.steepness
-
-    @property
-    def growth(self) -> float:
+    def growth(self, steepness: float) -> float:
         """By what a step may multiply errors: 1 or more."""
-        mu, g = self.momentum, self.steepest / (1 - self.momentum)
+        mu, g = self.momentum, self.learning_rate * self.top * steepness / (1 - self.momentum)
+        if g <= 2 * (1 - mu) / (1 + mu):
+            return 1.0
         entries = (1 - g, g * mu**0.5, -g * mu**0.5, mu * (1 + g))
         squares = sum(entry * entry for entry in entries)
         determinant = entries[0] * entries[3] - entries[1] * entries[2]
         # The larger singular value of 2×2.
-        largest = ((squares + max(squares**2 - 4 * determinant**2, 0.0) ** 0.5) / 2) ** 0.5
-        return 1.0 if g <= 2 * (1 - mu) / (1 + mu) else max(1.0, largest)
+        largest: float = ((squares + max(squares**2 - 4 * determinant**2, 0.0) ** 0.5) / 2) ** 0.5
+        return max(1.0, largest)
 
     def reach(self, errors: Errors) -> float:
-        """A bound on ‖Δe‖: e = z − √μ u, with signs."""
+        """A bound on ‖Δe‖: e = z − √μ u."""
         found: float = (1 + self.momentum) ** 0.5 * errors.moved
         return found
 
-    def after(self, errors: Errors, wrong: float, summed: float) -> Errors:
+    def after(self, errors: Errors, steepness: float, wrong: float, summed: float) -> Errors:
         """Errors after a step in which ηw is off by `wrong`, and its sum by `summed` more (norms of N×k)."""
         mu, root = self.momentum, self.top**0.5
         added = root * (((1 + mu) ** 0.5 / (1 - mu)) * wrong + summed)
-        w = mu * errors.w + self.learning_rate * self.steepness * root * self.reach(errors) + wrong
-        return Errors(self.growth * errors.moved + added, w, errors.total + w + summed)
+        w = mu * errors.w + self.learning_rate * steepness * root * self.reach(errors) + wrong
+        return Errors(self.growth(steepness) * errors.moved + added, w, errors.total + w + summed)
