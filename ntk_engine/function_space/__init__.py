@@ -5,6 +5,7 @@ from ntk_engine.function_space.convex import Path, follow
 from ntk_engine.function_space.descent import Steps, descend
 from ntk_engine.function_space.directions import Along, Directions, along
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
+from ntk_engine.function_space.expected_cost import HeldOut, Noise
 from ntk_engine.function_space.large import Ended, Fitted, ended
 from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
@@ -20,6 +21,7 @@ from ntk_engine.function_space.random_kernels import (
 )
 from ntk_engine.function_space.reached import At
 from ntk_engine.function_space.statistics import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
+from ntk_engine.function_space.stopping import Stopping, early_stopping
 
 __all__ = [
     "Along",
@@ -33,19 +35,23 @@ __all__ = [
     "Gaussian",
     "GaussianFunctions",
     "GradientDescent",
+    "HeldOut",
     "Moments",
     "NetworkFunctions",
+    "Noise",
     "Order",
     "Path",
     "RandomKernel",
     "RandomPrediction",
     "Start",
     "Steps",
+    "Stopping",
     "accuracy",
     "along",
     "cost",
     "cost_bound",
     "descend",
+    "early_stopping",
     "ended",
     "expected_error",
     "follow",

@@ -116,9 +116,9 @@ def gaussian(
     _check(times, dynamics, ridge)
     eps = torch.finfo(ntk.train.dtype).eps
     ntk = checked(ntk, "ntk", covariance="none")
-    y = _outputs(y, len(ntk.train), "y")
+    y = outputs(y, len(ntk.train), "y")
     given = start if isinstance(start, Start) else Start(torch.zeros_like(y))
-    f_0 = _outputs(given.train, len(y), "start.train", y.shape[1])
+    f_0 = outputs(given.train, len(y), "start.train", y.shape[1])
     prior = _prior(ntk, nngp, covariance) if start == "ensemble" and covariance != "none" else None
     found = decompose(ntk.train, eps)
     difference = Double(*add(y, -f_0))
@@ -154,7 +154,7 @@ def _test_points(shared: Components, cross: Tensor, prior: Blocks | None, start:
     b, b_error = reach(shared.found, cross)
     if start.test is None and bool((start.train != 0).any()):
         raise ValueError("a given start says f_0 on the test points too")
-    f_0 = cross.new_zeros(len(cross), k) if start.test is None else _outputs(start.test, len(cross), "start.test", k)
+    f_0 = cross.new_zeros(len(cross), k) if start.test is None else outputs(start.test, len(cross), "start.test", k)
     if prior is None or prior.cross is None:
         return TestPoints(shared, f_0, b, b_error, None, None)
     own = prior.test
@@ -173,7 +173,7 @@ def reach(found: Decomposition, cross: Tensor) -> tuple[Tensor, Tensor]:
     return b, error
 
 
-def _outputs(x: Tensor, n: int, name: str, k: int | None = None) -> Tensor:
+def outputs(x: Tensor, n: int, name: str, k: int | None = None) -> Tensor:
     """x (n×k) in float64, of n where k = 1; ValueError where it is not that."""
     x = x.double()
     x = x[:, None] if x.ndim == 1 else x
