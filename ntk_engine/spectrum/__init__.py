@@ -5,6 +5,7 @@ product(arch, x)                         K v without K, for `top`: tiles are com
 components(found, m)                     kernel principal components, on the data and at new points; `Centring`
 definiteness(k, found), errors(k, found) whether k is positive definite, and how far eigenvalues may be off
 effective_dimension(λ, ridges), …        numbers of a spectrum
+learning_curve(λ, v, sizes, ridges)      the expected error of kernel regression on N points
 """
 
 from ntk_engine.spectrum.centring import Centring, centred
@@ -13,6 +14,7 @@ from ntk_engine.spectrum.components import Components, components
 from ntk_engine.spectrum.definiteness import Definiteness, definiteness, errors
 from ntk_engine.spectrum.dense import eigh
 from ntk_engine.spectrum.krylov import top
+from ntk_engine.spectrum.learning_curve import LearningCurve, learning_curve
 from ntk_engine.spectrum.numbers import (
     Decay,
     condition_number,
@@ -30,6 +32,7 @@ __all__ = [
     "Components",
     "Decay",
     "Definiteness",
+    "LearningCurve",
     "Negative",
     "NotConvergedError",
     "Product",
@@ -44,6 +47,7 @@ __all__ = [
     "eigh",
     "errors",
     "largest_learning_rate",
+    "learning_curve",
     "participation_ratio",
     "product",
     "rank",
