@@ -104,6 +104,33 @@ PREDICTIONS: dict[str, Example] = {
         },
     },
 }
+ANSWERS: dict[str, Example] = {
+    "early_stopping": {
+        "summary": "When to stop, by a held-out set; put ids of datasets of yours",
+        "value": {
+            "train": "00000000000000000000000000000000",
+            "test": "00000000000000000000000000000000",
+            "architecture": _NETWORK,
+            "question": "early_stopping",
+        },
+    },
+    "learning_order": {
+        "summary": "When half and nine tenths of the way to each target are gone; put the id of a dataset of yours",
+        "value": {
+            "train": "00000000000000000000000000000000",
+            "architecture": _NETWORK,
+            "question": {"type": "learning_order", "levels": [0.5, 0.9]},
+        },
+    },
+    "learning_curve": {
+        "summary": "The error expected after training on 10, 20 and 50 of the points; put the id of a dataset of yours",
+        "value": {
+            "train": "00000000000000000000000000000000",
+            "architecture": _NETWORK,
+            "question": {"type": "learning_curve", "sizes": [10, 20, 50], "ridges": [0.0, 0.1]},
+        },
+    },
+}
 SPECTRA: dict[str, Example] = {
     "components": {
         "summary": "Numbers of the spectrum and two principal components of the four points' kernel, stored nowhere",

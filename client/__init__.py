@@ -7,6 +7,7 @@ from client.results import (
     AsyncDataset,
     AsyncKernelResult,
     AsyncPredictionResult,
+    AsyncResult,
     AsyncSpectrumResult,
     AsyncTrainingResult,
 )
@@ -16,6 +17,7 @@ from client.synchronous import (
     JobHandle,
     KernelResult,
     PredictionResult,
+    Result,
     SpectrumResult,
     TrainingResult,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "AsyncJobHandle",
     "AsyncKernelResult",
     "AsyncPredictionResult",
+    "AsyncResult",
     "AsyncSpectrumResult",
     "AsyncTrainingResult",
     "Client",
@@ -37,6 +40,7 @@ __all__ = [
     "NtkdError",
     "PredictionResult",
     "ProblemError",
+    "Result",
     "SpectrumResult",
     "TrainingResult",
     "TransferError",

@@ -18,10 +18,12 @@ from client.results import (
     AsyncDataset,
     AsyncKernelResult,
     AsyncPredictionResult,
+    AsyncResult,
     AsyncSpectrumResult,
     AsyncTrainingResult,
 )
 from client.specs import (
+    AnswerOptions,
     Json,
     KernelOptions,
     Network,
@@ -30,6 +32,7 @@ from client.specs import (
     SpectrumOptions,
     TrainingOptions,
     kernel_spec,
+    moved_spec,
     network_spectrum_spec,
     prediction_spec,
     spectrum_spec,
@@ -200,9 +203,31 @@ class AsyncClient(AsyncConnection):
         start="ensemble", "zero" or given; ridge; covariance="full", "diagonal" or "none"; percentiles, samples, seed.
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
-        train = await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]
+        train = await self._trained_on(x, y)
         spec = prediction_spec(train, None if test is None else await self._dataset_id(test), **options)
         return AsyncPredictionResult(await self._computed("predictions", spec, wait, progress))
+
+    async def answer(
+        self,
+        question: str | Json,
+        x: Inputs,
+        y: ArrayLike | None = None,
+        test: Inputs | None = None,
+        *,
+        wait: bool = True,
+        progress: OnJob | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> AsyncResult:
+        """A question about the network of infinite width that is trained by least squares on inputs x and targets y.
+
+        question: "early_stopping", with a held-out set `test` that has targets, or {"type": "early_stopping", "noise":
+        0.1}; "learning_order"; or {"type": "learning_curve", "sizes": [20, 100], "ridges": [0, 0.1]}. x, y, test and
+        the network: as of `prediction`. The answer's arrays are read by `array`, and its numbers by `value`: the
+        "time" to stop, what is "saved". Raises ProblemError, JobFailed, JobCancelled, Unreachable.
+        """
+        train = await self._trained_on(x, y)
+        spec = moved_spec(train, None if test is None else await self._dataset_id(test), question=question, **options)
+        return AsyncResult(await self._computed("answers", spec, wait, progress))
 
     async def training(
         self,
@@ -224,7 +249,7 @@ class AsyncClient(AsyncConnection):
         not where its seed draws it: trained={"training": job, "seed": 0, "step": 500} or uploaded={"dataset": id}.
         Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
-        dataset = await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]
+        dataset = await self._trained_on(x, y)
         looked_at = {name: await self._schedule(asked) for name, asked in (record or {}).items()}
         spec = training_spec(dataset, looked_at, **options)
         return AsyncTrainingResult(await self._computed("trainings", spec, wait, progress))
@@ -278,6 +303,10 @@ class AsyncClient(AsyncConnection):
     async def _kernel_spec(self, x: Inputs, x2: Inputs | None, options: KernelOptions) -> dict[str, Any]:
         against = None if x2 is None else await self._dataset_id(x2)
         return kernel_spec(await self._dataset_id(x), against, **options)
+
+    async def _trained_on(self, x: Inputs, y: ArrayLike | None) -> str:
+        """The id of a dataset of inputs, with targets where they are not its own."""
+        return await self._dataset_id(x) if y is None else (await self.dataset(x, y)).id  # type: ignore[arg-type]
 
     async def _dataset_id(self, inputs: Inputs) -> str:
         if isinstance(inputs, str):

@@ -116,10 +116,16 @@ class PredictionOptions(TypedDict, total=False):
 
 
 def prediction_spec(
+    train: str, test: str | None = None, *, times: Sequence[float | str], **options: Any
+) -> dict[str, Any]:
+    """A prediction job on two datasets, with the further keywords of `moved_spec`. A time of infinity is "inf"."""
+    return moved_spec(train, test, **options) | {"times": ["inf" if time == inf else time for time in times]}
+
+
+def moved_spec(
     train: str,
     test: str | None = None,
     *,
-    times: Sequence[float | str],
     architecture: str | Network = "mlp",
     kernels: Json | None = None,
     depth: int = 5,
@@ -128,14 +134,25 @@ def prediction_spec(
     sigma_w: float = 1.0,
     **options: Any,
 ) -> dict[str, Any]:
-    """A prediction job on two datasets: of an architecture, which is a type with the keywords after it or the whole of
-    it as JSON; or of kernel jobs, {"train": id, "cross": id, "test": id}. A time of infinity is "inf".
+    """A job in function space on two datasets: of an architecture, which is a type with the keywords after it or the
+    whole of it as JSON; or of kernel jobs, {"train": id, "cross": id, "test": id}.
     """
-    times = ["inf" if time == inf else time for time in times]
     named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
     network = {"type": architecture} | named if isinstance(architecture, str) else architecture
     of = {"architecture": network} if kernels is None else {"kernels": kernels}
-    return {"train": train, "test": test, "times": times} | of | options
+    return {"train": train, "test": test} | of | options
+
+
+class AnswerOptions(TypedDict, total=False):
+    """Keywords of `Client.answer`."""
+
+    architecture: str | Network
+    kernels: Json
+    depth: int
+    activation: str | Json
+    beta: float
+    sigma_w: float
+    trained: str
 
 
 class SpectrumOptions(TypedDict, total=False):

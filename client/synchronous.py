@@ -63,7 +63,7 @@ class Dataset(Blocking[AsyncDataset]):
     array = blocking(AsyncDataset.array)
 
 
-class _Result(Blocking[Any]):
+class Result(Blocking[Any]):
     """The arrays of a job; the first look at one waits for the job, fetches it and keeps it."""
 
     @property
@@ -83,7 +83,7 @@ class _Result(Blocking[Any]):
     error_bound = blocking(AsyncResult.error_bound)
 
 
-class KernelResult(_Result):
+class KernelResult(Result):
     """Matrices of a kernel job."""
 
     error_bound = blocking(AsyncKernelResult.error_bound)
@@ -99,7 +99,7 @@ class KernelResult(_Result):
         return self.array("nngp")
 
 
-class SpectrumResult(_Result):
+class SpectrumResult(Result):
     """Eigenvalues and, where asked for, eigenvectors of K/N."""
 
     @property
@@ -118,7 +118,7 @@ class SpectrumResult(_Result):
         return self.array("residuals")
 
 
-class PredictionResult(_Result):
+class PredictionResult(Result):
     """f_t at every time; on the points trained on by `result.array("train_mean")`."""
 
     @property
@@ -147,7 +147,7 @@ class PredictionResult(_Result):
         return self.array("samples")
 
 
-class TrainingResult(_Result):
+class TrainingResult(Result):
     """Trajectories of a training job; what else was recorded by `result.array(name)`."""
 
     @property
@@ -214,6 +214,7 @@ class Client(Blocking[AsyncClient]):
     submit_spectrum = blocking_as(AsyncClient.submit_spectrum, JobHandle)
     spectrum_of = blocking_as(AsyncClient.spectrum_of, SpectrumResult)
     prediction = blocking_as(AsyncClient.prediction, PredictionResult)
+    answer = blocking_as(AsyncClient.answer, Result)
     training = blocking_as(AsyncClient.training, TrainingResult)
     parameters = blocking(AsyncClient.parameters)
     upload_parameters = blocking_as(AsyncClient.upload_parameters, Dataset)

@@ -62,6 +62,11 @@ class Moved(Spec):
         """The kernels that it takes: what moves f, and the covariance of f_0."""
         return tuple(dict.fromkeys((self.moving, "nngp"))) if self.random else (self.moving,)
 
+    @property
+    def judges(self) -> bool:
+        """Whether targets are what f is to become."""
+        return True
+
     def outputs(self, columns: int) -> int:
         """k of targets with so many columns; raises ValueError for a cost that has none such."""
         return columns

@@ -36,13 +36,13 @@ class Sizes:
         outputs = _outputs(spec, train["y"].cols)
         if spec.test is not None:
             test = references.datasets[spec.test]
-            _check_test(train, test)
+            _check_test(spec, train, test)
         sizes = Sizes(
             train["x"].rows,
             test["x"].rows if test is not None else 0,
             train["x"].cols,
             outputs,
-            test is not None and "y" in test,
+            spec.judges and test is not None and "y" in test,
         )
         _check_start(spec, references, sizes)
         if spec.kernels is not None:
@@ -66,11 +66,11 @@ def _blocks(spec: "Moved", sizes: Sizes) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _check_test(train: Mapping[str, ArrayPlan], test: Mapping[str, ArrayPlan]) -> None:
+def _check_test(spec: "Moved", train: Mapping[str, ArrayPlan], test: Mapping[str, ArrayPlan]) -> None:
     if test["x"].cols != train["x"].cols:
         said = f"The test points have {test['x'].cols} dimensions, and those trained on {train['x'].cols}."
         raise INVALID_REQUEST.error(said, "/test")
-    if "y" in test and test["y"].cols != train["y"].cols:
+    if spec.judges and "y" in test and test["y"].cols != train["y"].cols:
         said = f"The test points have {test['y'].cols} targets each, and those trained on {train['y'].cols}."
         raise INVALID_REQUEST.error(said, "/test")
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TILE = 2**18
 # Flops that bounds on errors take of a time for each pair of points, in what it takes.
 BOUND = 4000.0
+# A step of descent however small: some twenty calls into torch, as flops.
+STEP = 6e6
 # Steps of integration, of which most tasks take some hundred to two thousand.
 STEPS = 1000
 # Peaks in matrices of the size of the Gram matrix (measured: 11 to 29, by how many eigenvalues are taken in two words),
@@ -62,7 +64,7 @@ def _memory(spec: "PredictionSpec", sizes: Sizes) -> int:
     """Bytes of matrices at their peak."""
     n, other = sizes.train, sizes.test
     held = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * other)
-    return held if spec.closed else held + 8 * FACTORS * (n * sizes.outputs) ** 2
+    return held if spec.tolerance is None else held + 8 * FACTORS * (n * sizes.outputs) ** 2
 
 
 def sets(spec: "PredictionSpec", sizes: Sizes) -> Iterator[tuple[str, int]]:
@@ -89,7 +91,8 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator
         yield _of_times("decrease", t)
     for name in ("train", *(("test",) if sizes.judged else ())):
         yield _of_times(f"{name}_cost", t)
-        yield _of_times(f"{name}_accuracy", t)
+        if spec.judges:
+            yield _of_times(f"{name}_accuracy", t)
     if iterated:
         yield ArrayPlan("residuals", (k,), "float64", TILE, 1)
     else:
@@ -108,6 +111,15 @@ def _step(points: int, outputs: int) -> float:
     return 2.0 * pairs * points**3 + size**3 / 3 + 12.0 * size * (size + 2.0 * points)
 
 
+def _path(spec: "PredictionSpec", sizes: Sizes) -> float:
+    """Flops of the way to the last time: of integration, of steps of descent, or of what is given."""
+    n, k = sizes.train, sizes.outputs
+    if spec.tolerance is not None:
+        return STEPS * _step(n, k)
+    steps = spec.times[-1] / spec.dynamics.learning_rate if spec.dynamics.type == "descent" else 0.0
+    return (2.0 * n * n * k + STEP) * steps + len(spec.times) * 2.0 * (2 * n + sizes.test) * n * k
+
+
 def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> float:
     """Of computing the kernels, where no job has done it."""
     if spec.architecture is None:
@@ -121,7 +133,7 @@ def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:
     """Of the decomposition, and of every time's products, or of the steps of integration."""
     n, other = sizes.train, sizes.test
     if not spec.closed:
-        return (DECOMPOSITION * n**3 + STEPS * _step(n, sizes.outputs)) * SECONDS_PER_FLOP
+        return (DECOMPOSITION * n**3 + _path(spec, sizes)) * SECONDS_PER_FLOP
     flops = DECOMPOSITION * n**3 + 4.0 * n * n * other
     each = 2.0 * (n + other) * n * sizes.outputs + BOUND * n * n
     if spec.random and (spec.covariance == "full" or spec.samples):

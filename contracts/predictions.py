@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from contracts.direction import Direction
 from contracts.dynamics import Descent, Dynamics, Ensemble, Flow, Start, Time, Zero
 from contracts.moved import Moved
 from contracts.moved_sizes import Sizes
@@ -20,9 +21,9 @@ from ntk_engine.fields import Faults
 MOST_TIMES, MOST_PERCENTILES, MOST_SAMPLES = 10_000, 100, 10_000
 TOLERANCE = 1e-9
 
-# A given direction needs no integration, and is no cost.
 Cost = Annotated[
-    Annotated[LeastSquares | CrossEntropy | Logistic | Huber, Field(discriminator="type")], BeforeValidator(by_name)
+    Annotated[LeastSquares | CrossEntropy | Logistic | Huber | Direction, Field(discriminator="type")],
+    BeforeValidator(by_name),
 ]
 Points = Literal["test", "train"]
 
@@ -36,7 +37,7 @@ class PredictionSpec(Moved):
     kind: ClassVar[str] = "predictions"
 
     cost: Cost = LeastSquares()
-    dynamics: Dynamics = Field(Flow(), description="least squares alone is followed step by step")
+    dynamics: Dynamics = Flow()
     times: list[Time] = Field(min_length=1, max_length=MOST_TIMES, description='rising; "inf" is the end of training')
     start: Start | None = Field(
         None, validate_default=True, description="f_0; null: drawn, or 0 for costs under which it stays no Gaussian"
@@ -56,8 +57,8 @@ class PredictionSpec(Moved):
     @field_validator("dynamics")
     @classmethod
     def _followed(cls, dynamics: Flow | Descent, info: ValidationInfo) -> Flow | Descent:
-        if not isinstance(dynamics, Flow) and not _closed(info):
-            raise ValueError("this cost is followed by gradient flow alone")
+        if not isinstance(dynamics, Flow) and isinstance(info.data.get("cost"), Direction):
+            raise ValueError("a given direction is followed by the flow; so many steps of η are a time")
         return dynamics
 
     @field_validator("start")
@@ -80,13 +81,14 @@ class PredictionSpec(Moved):
     @field_validator("tolerance")
     @classmethod
     def _of_integration(cls, tolerance: float | None, info: ValidationInfo) -> float | None:
-        """A closed form has none: one job, whatever is asked."""
-        return None if _closed(info) else tolerance or TOLERANCE
+        """What is not integrated has none: one job, whatever is asked."""
+        integrated = isinstance(info.data.get("dynamics"), Flow) and not isinstance(info.data.get("cost"), Direction)
+        return tolerance or TOLERANCE if integrated and not _closed(info) else None
 
     @field_validator("times")
     @classmethod
     def _rising(cls, times: list[float], info: ValidationInfo) -> list[float]:
-        faults, dynamics = Faults(), info.data.get("dynamics")
+        faults, dynamics, last = Faults(), info.data.get("dynamics"), _known_until(info.data.get("cost"))
         for number, time in enumerate(times):
             if number and not times[number - 1] < time:
                 faults.at(number).add("times must rise, and each be there once")
@@ -94,6 +96,8 @@ class PredictionSpec(Moved):
                 faults.at(number).add("a time of gradient descent is a whole number of steps of learning_rate each")
             elif isinf(time) and not _closed(info):
                 faults.at(number).add("under this cost a time must be finite")
+            elif time > last:
+                faults.at(number).add(f"the direction is given until {last:g}")
         faults.settle()
         return times
 
@@ -127,6 +131,11 @@ class PredictionSpec(Moved):
         return isinstance(self.cost, LeastSquares)
 
     @property
+    def judges(self) -> bool:
+        """Whether targets are what f is to become, and not the direction that it takes."""
+        return not isinstance(self.cost, Direction)
+
+    @property
     def end_alone(self) -> bool:
         """Whether only the mean at the end of training is asked for, which needs no decomposition."""
         asked = self.covariance == "none" and not self.percentiles and not self.samples and self.times == [inf]
@@ -146,13 +155,18 @@ class PredictionSpec(Moved):
         return plan(self, Sizes.of(self, references), limits)
 
     def inspect(self, load: Callable[[str, str], Any]) -> None:
-        if not self.cost.accepts(load(self.train, "y")):
+        if not isinstance(self.cost, Direction) and not self.cost.accepts(load(self.train, "y")):
             raise INVALID_REQUEST.error(f"The targets of this cost must be {self.cost.targets}.", "/cost")
 
 
 def _closed(info: ValidationInfo) -> bool:
     """Whether the cost has a closed form."""
     return isinstance(info.data.get("cost", LeastSquares()), LeastSquares)
+
+
+def _known_until(cost: object) -> float:
+    """The last time of which a direction says something."""
+    return cost.starts[-1] if isinstance(cost, Direction) and cost.between == "linear" else inf
 
 
 def _whole(steps: float) -> bool:

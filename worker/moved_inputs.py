@@ -1,17 +1,18 @@
 """What specs in function space begin with: targets, f_0, and kernels, computed or read from jobs."""
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import torch
 from torch import Tensor
 
-from contracts.dynamics import Given
+from contracts.dynamics import Descent, Flow, Given
 from contracts.kernel_jobs import KernelJobs
 from contracts.moved import Moved
-from ntk_engine import infinite
+from ntk_engine import function_space, infinite
 from ntk_engine.architecture import Architecture
-from ntk_engine.function_space import Blocks, Start
+from ntk_engine.function_space import Blocks, Dynamics, Start
 from ntk_engine.infinite import Kernel
 from storage import arrays
 from worker.context import Context
@@ -35,7 +36,7 @@ def data_of(spec: Moved, context: Context) -> Data:
     judged, start = None, None
     if spec.test is not None:
         with context.database.read() as read:
-            has_targets = "y" in arrays.of_dataset(read, spec.test)
+            has_targets = spec.judges and "y" in arrays.of_dataset(read, spec.test)
         judged = _rows(context, spec.test, "y") if has_targets else None
     if isinstance(spec.begins, Given):
         beside = None if spec.begins.test is None else _rows(context, spec.begins.test, "x")
@@ -52,6 +53,18 @@ def kernels(spec: Moved, context: Context, *, whole: bool) -> dict[str, Blocks]:
         return {name: _stored(spec.kernels, name, context, whole=whole) for name in spec.needed}
     assert spec.architecture is not None
     return _computed(spec.architecture, spec, context, whole=whole)
+
+
+def dynamics_of(asked: Flow | Descent) -> Dynamics:
+    """As the engine has them."""
+    if isinstance(asked, Flow):
+        return function_space.Flow()
+    return function_space.GradientDescent(asked.learning_rate, asked.momentum)
+
+
+def start_of(spec: Moved, data: Data) -> Literal["ensemble", "zero"] | Start:
+    """f_0."""
+    return data.start or ("ensemble" if spec.random else "zero")
 
 
 def inputs(spec: Moved, context: Context) -> tuple[Tensor, Tensor | None]:

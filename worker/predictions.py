@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from contracts.dynamics import Descent, Ensemble
+from contracts.direction import Direction
 from contracts.prediction_plan import TILE
 from contracts.predictions import PredictionSpec
 from ntk_engine import function_space
@@ -15,8 +15,9 @@ from ntk_engine.function_space import Moments
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
-from worker.moved_inputs import Data, data_of, inputs, kernels
+from worker.moved_inputs import Data, data_of, dynamics_of, inputs, kernels, start_of
 from worker.parts import Result
+from worker.prediction_paths import path
 
 
 class _Seen(NamedTuple):
@@ -53,16 +54,13 @@ class _Way:
         whole = spec.random and (spec.covariance == "full" or spec.samples > 0)
         blocks = kernels(spec, context, whole=whole)
         yield None
-        dynamics = spec.dynamics
         found = function_space.gaussian(
             blocks[spec.moving],
             blocks["nngp"] if spec.random else None,
             self.data.y,
             spec.times,
-            dynamics=function_space.GradientDescent(dynamics.learning_rate, dynamics.momentum)
-            if isinstance(dynamics, Descent)
-            else function_space.Flow(),
-            start=self.data.start or ("ensemble" if isinstance(spec.start, Ensemble) else "zero"),
+            dynamics=dynamics_of(spec.dynamics),
+            start=start_of(spec, self.data),
             ridge=spec.ridge,
             covariance="full" if whole else "diagonal" if spec.random else "none",
         )
@@ -75,24 +73,21 @@ class _Way:
         yield from self._ended()
 
     def integrated(self, context: Context) -> Iterator[Result | None]:
-        """Any other cost."""
+        """Any other cost, or a direction."""
         spec = self.spec
         blocks = kernels(spec, context, whole=False)[spec.moving]
         yield None
-        assert spec.tolerance is not None
-        path = function_space.follow(
-            blocks.train,
-            blocks.cross,
-            self.data.y,
-            spec.cost,
-            spec.times,
-            start=self.data.start,
-            tolerance=spec.tolerance,
-        )
-        yield TileData("eigenvalues", 0, 0, path.eigenvalues.cpu().numpy())
-        for number, at in enumerate(path):
+        followed = path(spec, blocks, self.data)
+        yield TileData("eigenvalues", 0, 0, followed.eigenvalues.cpu().numpy())
+        for number, at in enumerate(followed):
             self.numbers["decrease"].append(at.decrease)
-            yield from self._at(number, _Seen("train", _certain(at.train, at), self.data.y))
+            self._bound("decrease", at.decrease_bound)
+            self.numbers["train_cost"].append(at.cost)
+            self._bound("train_cost", at.cost_bound)
+            if spec.judges:
+                accuracy = function_space.accuracy(at.train, self.data.y)
+                self.numbers["train_accuracy"].append(float(accuracy))
+            yield from self._at(number, _Seen("train", _certain(at.train, at), None))
             if at.test is not None:
                 yield from self._at(number, _Seen("test", _certain(at.test, at), self.data.judged))
             yield None
@@ -149,6 +144,7 @@ class _Way:
 
     def _judge(self, name: str, moments: Moments, targets: Tensor) -> None:
         """Expected over the ensemble, where there is one."""
+        assert not isinstance(self.spec.cost, Direction)
         if self.spec.closed:
             cost = function_space.cost(moments.mean, moments.variance, targets)
         else:

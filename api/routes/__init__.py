@@ -1,6 +1,7 @@
 """Every route: a new one is a file beside this one and an entry here."""
 
 from api.routes import (
+    answers,
     arrays,
     datasets,
     events,
@@ -22,6 +23,7 @@ ROUTERS = (
     kernels.router,
     spectra.router,
     predictions.router,
+    answers.router,
     trainings.router,
     jobs.router,
     events.router,

@@ -49,6 +49,12 @@ class Gaussian:
         """λ of K/N (N), falling; 0 where they are rounding."""
         return self.train_points.shared.found.values
 
+    @property
+    def eigenvectors(self) -> Tensor:
+        """Orthonormal columns, one of each eigenvalue (N×N)."""
+        found: Tensor = self.train_points.shared.found.basis.high
+        return found
+
     def train_at(self, t: float) -> Moments:
         """f_t on the N training points."""
         self.train_points.shared.dynamics.check(t)

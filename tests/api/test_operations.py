@@ -152,6 +152,10 @@ def test_the_examples_work(settings: Settings, empty: Database) -> None:
         for name, example in examples.PREDICTIONS.items():
             answer = client.post("/v1/predictions", json=example["value"] | {"train": trained_on})
             assert answer.status_code == 202, (name, answer.text)
+        for name, example in examples.ANSWERS.items():
+            given = {place: trained_on for place in ("train", "test") if place in example["value"]}
+            answer = client.post("/v1/answers", json=example["value"] | given)
+            assert answer.status_code == 202, (name, answer.text)
         for name, example in examples.SPECTRA.items():
             given = {"kernel": kernel} if "kernel" in example["value"] else {}
             answer = client.post("/v1/spectra", json=example["value"] | given)

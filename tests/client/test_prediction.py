@@ -88,6 +88,46 @@ def test_another_cost(client: ntkd.Client) -> None:
         assert found.array("decrease")[number] == pytest.approx(at.decrease, rel=1e-5)
 
 
+def test_steps_of_another_cost(client: ntkd.Client) -> None:
+    """Written out: f ← f − η v, v ← μ v + K d/N, for cross-entropy."""
+    labels = np.eye(2)[(X[:, 0] > 0).astype(int)]
+    dynamics = {"type": "descent", "learning_rate": 0.5, "momentum": 0.5}
+    found = client.prediction(X, labels, OTHER, times=[0, 1, 10], cost="cross_entropy", dynamics=dynamics, **NETWORK)
+    k, _, _ = blocks("ntk")
+    f, v = np.zeros((12, 2)), np.zeros((12, 2))
+    for step in range(1, 21):
+        p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+        v = 0.5 * v + k.numpy() @ (p - labels) / 12
+        f = f - 0.5 * v
+        if step in (2, 20):
+            number = 1 if step == 2 else 2
+            np.testing.assert_allclose(found.array("train_mean")[number], f, rtol=0, atol=1e-12)
+    assert found.error_bound("train_mean") == pytest.approx(0, abs=1e-12)
+    assert (np.diff(found.array("train_cost")) < 0).all()
+    assert found.array("train_accuracy")[-1] == 1.0
+
+
+@pytest.mark.parametrize("between", ["constant", "linear"])
+def test_a_direction_that_is_given(client: ntkd.Client, between: str) -> None:
+    """f_t = f_0 − K/N ∫ d, with the integral by hand."""
+    d = RNG.standard_normal((3, 12, 2))
+    cost = {"type": "direction", "starts": [0, 1, 4], "between": between}
+    directions = np.concatenate(list(d), axis=1)
+    found = client.prediction(X, directions, OTHER, times=[0.5, 3.0], cost=cost, **NETWORK)
+    if between == "constant":
+        integrals, last = [0.5 * d[0], d[0] + 2 * d[1]], d[1]
+    else:
+        half, last = (d[0] + d[1]) / 2, (d[1] + 2 * d[2]) / 3
+        integrals = [0.5 * (d[0] + half) / 2, half + 2 * (d[1] + last) / 2]
+    k, cross, _ = (block.numpy() for block in blocks("ntk"))
+    for number, integral in enumerate(integrals):
+        np.testing.assert_allclose(found.array("train_mean")[number], -k @ integral / 12, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.mean[number], -cross @ integral / 12, rtol=0, atol=1e-12)
+    assert found.array("decrease")[1] == pytest.approx((last * (k @ last)).sum() / 144, rel=1e-12)
+    assert found.array("train_cost")[1] == pytest.approx((last * (-k @ integrals[1] / 12)).sum() / 12, rel=1e-12)
+    assert "train_accuracy" not in {array.name for array in found.job.arrays}
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -103,6 +143,11 @@ def test_another_cost(client: ntkd.Client) -> None:
         ({"cost": "cross_entropy"}, "/cost"),
         ({"cost": "logistic", "times": [1, inf]}, "/times/1"),
         ({"cost": "huber", "start": "ensemble"}, "/start"),
+        ({"cost": {"type": "direction", "starts": [0, 1, 2]}}, "/cost"),
+        ({"cost": {"type": "direction", "starts": [1.0]}}, "/cost/starts"),
+        ({"cost": {"type": "direction", "starts": [0, 1], "between": "linear"}, "times": [2]}, "/times/0"),
+        ({"cost": "direction", "dynamics": {"type": "descent", "learning_rate": 1.0}}, "/dynamics"),
+        ({"cost": "direction", "times": ["inf"]}, "/times/0"),
         ({"kernels": {"train": "00000000-0000-4000-8000-000000000000"}}, "/kernels/train"),
     ],
 )

@@ -255,7 +255,7 @@ def test_specs_survive_being_stored() -> None:
         assert again == kernel
         assert again.explicit() == kernel.explicit()
         assert "width" not in canonical_json(kernel.explicit())
-    assert set(SPECS) == {"kernels", "spectra", "predictions", "trainings"}
+    assert set(SPECS) == {"kernels", "spectra", "predictions", "answers", "trainings"}
 
 
 @pytest.mark.parametrize(

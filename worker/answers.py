@@ -1,0 +1,117 @@
+"""Answer jobs: one part, from kernels and targets to when to stop, what is learned last, or how the error falls."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contracts.answer_plan import CURVE
+from contracts.answers import AnswerSpec, EarlyStopping, LearningCurve, LearningOrder
+from contracts.prediction_plan import TILE
+from ntk_engine import function_space, spectrum
+from ntk_engine.function_space import Gaussian, HeldOut, Noise
+from storage.arrays import TileData
+from storage.jobs.transitions import Claim
+from worker.context import Context
+from worker.moved_inputs import Data, data_of, dynamics_of, kernels, start_of
+from worker.parts import Result
+
+
+def run(claim: Claim, context: Context) -> Iterator[Result | None]:
+    """The arrays of the question."""
+    spec = AnswerSpec.model_validate(claim.job_spec)
+    data = data_of(spec, context)
+    yield None
+    if isinstance(spec.question, EarlyStopping):
+        yield from _early_stopping(spec, spec.question, data, context)
+    elif isinstance(spec.question, LearningOrder):
+        yield from _learning_order(spec, spec.question, data, context)
+    else:
+        yield from _learning_curve(spec, spec.question, data, context)
+
+
+def _early_stopping(spec: AnswerSpec, question: EarlyStopping, data: Data, context: Context) -> Iterator[Result | None]:
+    blocks = kernels(spec, context, whole=False)
+    yield None
+    g = function_space.gaussian(
+        blocks[spec.moving],
+        blocks["nngp"] if spec.random else None,
+        data.y,
+        [float("inf")],
+        dynamics=dynamics_of(question.dynamics),
+        start=start_of(spec, data),
+        ridge=question.ridge,
+        covariance="diagonal" if spec.random else "none",
+    )
+    yield None
+    known: HeldOut | Noise
+    if question.noise is None:
+        assert data.judged is not None
+        known = HeldOut(data.judged)
+    else:
+        known = Noise(question.noise**2)
+    found = function_space.early_stopping(g, known, slack=question.slack)
+    numbers = {
+        "time": found.time,
+        "cost": found.cost,
+        "start_cost": found.start,
+        "end_cost": found.end,
+        "saved": found.saved,
+    }
+    for name, value in numbers.items():
+        yield _vector(name, torch.tensor([value], dtype=torch.float64))
+    yield _vector("interval", torch.tensor(found.interval, dtype=torch.float64))
+    some = torch.linspace(0, len(found.times) - 1, min(CURVE, len(found.times))).round().long()
+    yield _vector("times", found.times.cpu()[some], CURVE)
+    yield _vector("costs", found.costs.cpu()[some], CURVE)
+
+
+def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, context: Context) -> Iterator[Result | None]:
+    blocks = kernels(spec, context, whole=False)
+    yield None
+    g: Gaussian = function_space.gaussian(
+        blocks[spec.moving], None, data.y, [0.0], start=start_of(spec, data), covariance="none"
+    )
+    yield _vector("eigenvalues", g.eigenvalues)
+    to_gain = data.y if data.start is None else data.y - data.start.train
+    for row, level in enumerate(question.levels):
+        found = function_space.learning_order(g.eigenvalues, g.eigenvectors, to_gain, level)
+        yield from _row("components", row, found.components)
+        yield from _row("points", row, found.points)
+        yield None
+
+
+def _learning_curve(spec: AnswerSpec, question: LearningCurve, data: Data, context: Context) -> Iterator[Result | None]:
+    blocks = kernels(spec, context, whole=False)
+    yield None
+    found = spectrum.eigh(blocks[spec.moving].train)
+    assert found.eigenvectors is not None
+    coefficients = found.eigenvectors.mT @ data.y / len(data.y) ** 0.5
+    yield _vector("eigenvalues", found.eigenvalues)
+    curve = spectrum.learning_curve(
+        found.eigenvalues, coefficients, question.sizes, question.ridges, noise=question.noise**2
+    )
+    named = {
+        "unseen_error": curve.unseen,
+        "train_error": curve.train,
+        "everywhere_error": curve.everywhere,
+        "kappa": curve.kappa,
+        "learnability": curve.learnability,
+    }
+    for name, values in named.items():
+        for row, entries in enumerate(values):
+            yield from _row(name, row, entries)
+
+
+def _vector(name: str, values: Tensor, length: int | None = None) -> TileData:
+    """An array of one dimension, NaN behind its end; it may hold inf, as for what is never learned."""
+    entries = values.double().cpu().numpy()
+    behind = (length or len(entries)) - len(entries)
+    return TileData(name, 0, 0, np.pad(entries, (0, behind), constant_values=np.nan), gaps=True)
+
+
+def _row(name: str, number: int, values: Tensor) -> Iterator[TileData]:
+    row = values.reshape(1, -1).cpu().numpy()
+    for col in range(0, row.shape[1], TILE):
+        yield TileData(name, number, col // TILE, row[:, col : col + TILE], gaps=True)
