@@ -105,6 +105,9 @@ class PredictionOptions(TypedDict, total=False):
     beta: float
     sigma_w: float
     trained: str
+    cost: str | Json
+    tolerance: float
+    random_functions: Json
     dynamics: str | Json
     start: str | Json
     ridge: float

@@ -53,6 +53,11 @@ class Moved(Spec):
         return isinstance(self.begins, Ensemble)
 
     @property
+    def joint(self) -> bool:
+        """Whether the test points' own kernel is needed."""
+        return self.random
+
+    @property
     def moving(self) -> Literal["ntk", "nngp"]:
         """The kernel that moves f."""
         return "ntk" if self.trained == "all" else "nngp"

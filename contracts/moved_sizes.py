@@ -61,7 +61,7 @@ def _blocks(spec: "Moved", sizes: Sizes) -> dict[str, tuple[int, int]]:
     found = {"train": (sizes.train, sizes.train)}
     if sizes.test:
         found["cross"] = sizes.test, sizes.train
-        if spec.random:
+        if spec.joint:
             found["test"] = sizes.test, sizes.test
     return found
 

@@ -15,10 +15,11 @@ from contracts.plan import (
     check_limits,
 )
 from contracts.settings import Settings
-from contracts.tiling import check_layers, pairs_seconds
+from contracts.tiling import Matrix, check_layers, pairs_seconds
 
 if TYPE_CHECKING:
     from contracts.predictions import PredictionSpec
+    from contracts.random_functions import RandomFunctions
 
 # Entries of a tile, which is of one time.
 TILE = 2**18
@@ -31,6 +32,8 @@ STEPS = 1000
 # Peaks in matrices of the size of the Gram matrix (measured: 11 to 29, by how many eigenvalues are taken in two words),
 # of the cross matrix, and of the test points' own.
 MATRICES, CROSSES, TESTS = 30, 5, 4
+# Matrices of all points, for the root of a covariance.
+ROOTS = 4
 # Flops of a decomposition, over N³: from 10, to 120 where half of the inputs have near twins.
 DECOMPOSITION = 30.0
 # Conjugate gradients: exact products, rough ones, and numbers of a row beside what is held of the kernel: columns of
@@ -52,6 +55,9 @@ def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
         memory = 2 * n * n + 8 * n * (HELD_COLUMNS + HELD_ROWS * sizes.dimension + HELD_OUTPUTS * k)
     else:
         seconds, memory = kernels + _seconds(spec, sizes), _memory(spec, sizes)
+        if spec.random_functions is not None:
+            seconds += _random_seconds(spec, spec.random_functions, sizes, limits)
+            memory += 8 * ROOTS * (n + sizes.test) ** 2
     largest = max(arrays, key=lambda array: array.stored_bytes).name
     pointer = "/covariance" if largest.endswith("covariance") else "/samples" if largest == "samples" else "/train"
     part = PartPlan({"method": "conjugate" if iterated else "dense"}, len(spec.times))
@@ -89,6 +95,8 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator
         yield _of_times("samples", t, spec.samples, sizes.test, k)
     if not spec.closed:
         yield _of_times("decrease", t)
+    if spec.random_functions is not None:
+        yield from _of_functions(spec.random_functions, sizes, t)
     for name in ("train", *(("test",) if sizes.judged else ())):
         yield _of_times(f"{name}_cost", t)
         if spec.judges:
@@ -97,6 +105,17 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator
         yield ArrayPlan("residuals", (k,), "float64", TILE, 1)
     else:
         yield ArrayPlan("eigenvalues", (sizes.train,), "float64", TILE, 1)
+
+
+def _of_functions(asked: "RandomFunctions", sizes: Sizes, times: int) -> Iterator[ArrayPlan]:
+    """Errors for every number of functions."""
+    counts = len(asked.counts)
+    yield ArrayPlan("kernel_error", (counts, 2), "float64", TILE, 2)
+    if asked.of == "gaussian":
+        yield ArrayPlan("expected_error", (counts,), "float64", TILE, 1)
+    yield ArrayPlan("train_missed", (counts, times), "float64", 1, times)
+    if sizes.test:
+        yield ArrayPlan("test_missed", (counts, times), "float64", 1, times)
 
 
 def _of_times(name: str, *shape: int) -> ArrayPlan:
@@ -127,6 +146,15 @@ def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> f
     check_layers(spec.architecture, int(limits.max_job_seconds / SECONDS_PER_TILE_AND_LAYER))
     points = sizes.train + sizes.test
     return pairs_seconds(spec.architecture, points * (points + 1) / 2, sizes.dimension, len(spec.needed))
+
+
+def _random_seconds(spec: "PredictionSpec", asked: "RandomFunctions", sizes: Sizes, limits: Settings) -> float:
+    """Of drawing functions, and of a prediction for every number of them."""
+    points, matrix = sizes.train + sizes.test, None
+    if spec.architecture is not None:
+        matrix = Matrix(spec.architecture, points, sizes.dimension, 1, "float64")
+    drawing = asked.seconds(matrix, points, sizes.train, limits)
+    return drawing + DECOMPOSITION * points**3 * SECONDS_PER_FLOP + len(asked.counts) * _seconds(spec, sizes)
 
 
 def _seconds(spec: "PredictionSpec", sizes: Sizes) -> float:

@@ -13,6 +13,7 @@ from contracts.moved_sizes import Sizes
 from contracts.plan import Plan, References
 from contracts.prediction_plan import plan
 from contracts.problems import INVALID_REQUEST
+from contracts.random_functions import RandomFunctions
 from contracts.settings import Settings
 from contracts.spec_types import Seed, by_name
 from ntk_engine.costs import CrossEntropy, Huber, LeastSquares, Logistic
@@ -38,6 +39,9 @@ class PredictionSpec(Moved):
 
     cost: Cost = LeastSquares()
     dynamics: Dynamics = Flow()
+    random_functions: RandomFunctions | None = Field(
+        None, description="least squares with the tangent kernel of random functions in place of K (Section 3.1)"
+    )
     times: list[Time] = Field(min_length=1, max_length=MOST_TIMES, description='rising; "inf" is the end of training')
     start: Start | None = Field(
         None, validate_default=True, description="f_0; null: drawn, or 0 for costs under which it stays no Gaussian"
@@ -61,12 +65,27 @@ class PredictionSpec(Moved):
             raise ValueError("a given direction is followed by the flow; so many steps of η are a time")
         return dynamics
 
+    @field_validator("random_functions")
+    @classmethod
+    def _of_what_they_can_be(cls, functions: RandomFunctions | None, info: ValidationInfo) -> RandomFunctions | None:
+        if functions is None:
+            return None
+        if not _closed(info):
+            raise ValueError("random functions are trained by least squares")
+        if functions.of == "networks" and info.data.get("trained") != "last_layer":
+            raise ValueError("outputs of networks have the covariance Σ: trained must be last_layer")
+        if functions.of == "networks" and info.data.get("architecture") is None:
+            raise ValueError("networks are drawn of an architecture")
+        return functions
+
     @field_validator("start")
     @classmethod
     def _begun(cls, start: Start | None, info: ValidationInfo) -> Start | None:
-        closed = _closed(info)
+        closed, functions = _closed(info), info.data.get("random_functions")
+        if functions is not None and not isinstance(start or Zero(), Zero):
+            raise ValueError("random functions are trained from zero")
         if start is None:
-            return Ensemble() if closed else Zero()
+            return Ensemble() if closed and functions is None else Zero()
         if isinstance(start, Ensemble) and not closed:
             raise ValueError("under this cost an f_0 that is drawn stays no Gaussian; start must be zero or given")
         return start
@@ -140,7 +159,12 @@ class PredictionSpec(Moved):
         """Whether only the mean at the end of training is asked for, which needs no decomposition."""
         asked = self.covariance == "none" and not self.percentiles and not self.samples and self.times == [inf]
         plain = self.architecture is not None and isinstance(self.dynamics, Flow) and not self.random
-        return self.closed and asked and plain
+        return self.closed and asked and plain and self.random_functions is None
+
+    @property
+    def joint(self) -> bool:
+        functions = self.random_functions
+        return self.random or (functions is not None and functions.of == "gaussian")
 
     @property
     def begins(self) -> Start | None:

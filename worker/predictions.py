@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -10,14 +10,16 @@ from torch import Tensor
 from contracts.direction import Direction
 from contracts.prediction_plan import TILE
 from contracts.predictions import PredictionSpec
+from contracts.random_functions import RandomFunctions
 from ntk_engine import function_space
-from ntk_engine.function_space import Moments
+from ntk_engine.function_space import Blocks, Gaussian, Moments
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.moved_inputs import Data, data_of, dynamics_of, inputs, kernels, start_of
 from worker.parts import Result
 from worker.prediction_paths import path
+from worker.random_predictions import functions_of
 
 
 class _Seen(NamedTuple):
@@ -52,8 +54,11 @@ class _Way:
         """Least squares."""
         spec = self.spec
         whole = spec.random and (spec.covariance == "full" or spec.samples > 0)
-        blocks = kernels(spec, context, whole=whole)
+        blocks = kernels(spec, context, whole=whole or (spec.joint and not spec.random))
         yield None
+        if spec.random_functions is not None:
+            yield from self._random(spec.random_functions, blocks[spec.moving], context)
+            return
         found = function_space.gaussian(
             blocks[spec.moving],
             blocks["nngp"] if spec.random else None,
@@ -64,8 +69,33 @@ class _Way:
             ridge=spec.ridge,
             covariance="full" if whole else "diagonal" if spec.random else "none",
         )
+        yield from self._gaussian(found)
+
+    def _random(self, asked: RandomFunctions, blocks: Blocks, context: Context) -> Iterator[Result | None]:
+        """Least squares with ever more random functions in place of the kernel."""
+        spec, last = self.spec, None
+        functions = functions_of(spec, asked, blocks, context)
+        kernel, errors = Blocks(blocks.train, blocks.cross), []
+        how: dict[str, Any] = {"dynamics": dynamics_of(spec.dynamics), "ridge": spec.ridge}
+        for number, last in enumerate(
+            function_space.random_predictions(kernel, functions, self.data.y, asked.counts, spec.times, **how)
+        ):
+            errors.append([last.of.frobenius, last.of.operator])
+            yield TileData("train_missed", number, 0, np.array([last.train_missed]))
+            if last.test_missed is not None:
+                yield TileData("test_missed", number, 0, np.array([last.test_missed]))
+            yield None
+        yield TileData("kernel_error", 0, 0, np.array(errors))
+        if asked.of == "gaussian":
+            expected = [function_space.expected_error(kernel.train, count) for count in asked.counts]
+            yield TileData("expected_error", 0, 0, np.array(expected))
+        assert last is not None
+        yield from self._gaussian(last.found)
+
+    def _gaussian(self, found: Gaussian) -> Iterator[Result | None]:
+        """What is asked for of a closed form."""
         yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
-        for number, time in enumerate(spec.times):
+        for number, time in enumerate(self.spec.times):
             yield from self._at(number, _Seen("train", found.train_at(time), self.data.y))
             if found.test_points is not None:
                 yield from self._at(number, _Seen("test", found.test_at(time), self.data.judged))

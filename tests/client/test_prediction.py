@@ -107,6 +107,31 @@ def test_steps_of_another_cost(client: ntkd.Client) -> None:
     assert found.array("train_accuracy")[-1] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("of", "network"),
+    [("gaussian", NETWORK), ("networks", NETWORK | {"trained": "last_layer", "depth": 2})],
+)
+def test_random_functions_tend_to_the_kernel(client: ntkd.Client, of: str, network: dict[str, Any]) -> None:
+    """Section 3.1: errors fall as P^(−½), and so what is predicted misses less; of one hidden layer the mean is Σ."""
+    counts = [10, 100, 10_000]
+    asked: dict[str, Any] = {"random_functions": {"counts": counts, "of": of, "width": 8, "seed": 3}}
+    found = client.prediction(X, Y, OTHER, times=[0.0, 1.0, inf], **asked, **network)
+    errors = found.array("kernel_error")
+    assert errors.shape == (3, 2)
+    assert (np.diff(errors, axis=0) < 0).all()
+    if of == "gaussian":
+        k = blocks("ntk").train.numpy()
+        expected = np.sqrt((1 + (np.trace(k) / np.linalg.norm(k)) ** 2) / np.array(counts))
+        np.testing.assert_allclose(found.array("expected_error"), expected, rtol=1e-12)
+        # Root mean squares of draws; one falls within a factor of 2 of it but for odds of a thousandth.
+        assert (np.abs(np.log2(errors[:, 0] / expected)) < 1).all()
+    limit = client.prediction(X, Y, OTHER, times=[0.0, 1.0, inf], start="zero", **network)
+    missed = np.sqrt(((found.mean - limit.mean) ** 2).mean(axis=(1, 2)))
+    np.testing.assert_allclose(found.array("test_missed")[-1], missed, rtol=0, atol=1e-10)
+    assert found.array("train_missed").shape == (3, 3)
+    assert found.array("test_missed")[-1, 1] < found.array("test_missed")[0, 1]
+
+
 @pytest.mark.parametrize("between", ["constant", "linear"])
 def test_a_direction_that_is_given(client: ntkd.Client, between: str) -> None:
     """f_t = f_0 − K/N ∫ d, with the integral by hand."""
@@ -143,6 +168,11 @@ def test_a_direction_that_is_given(client: ntkd.Client, between: str) -> None:
         ({"cost": "cross_entropy"}, "/cost"),
         ({"cost": "logistic", "times": [1, inf]}, "/times/1"),
         ({"cost": "huber", "start": "ensemble"}, "/start"),
+        ({"random_functions": {"counts": [3, 2]}}, "/random_functions/counts"),
+        ({"random_functions": {"counts": [2], "of": "networks"}}, "/random_functions"),
+        ({"random_functions": {"counts": [2]}, "start": "ensemble"}, "/start"),
+        ({"random_functions": {"counts": [2]}, "cost": "huber"}, "/random_functions"),
+        ({"random_functions": {"counts": [10**7 + 1]}}, "/random_functions/counts/0"),
         ({"cost": {"type": "direction", "starts": [0, 1, 2]}}, "/cost"),
         ({"cost": {"type": "direction", "starts": [1.0]}}, "/cost/starts"),
         ({"cost": {"type": "direction", "starts": [0, 1], "between": "linear"}, "times": [2]}, "/times/0"),
