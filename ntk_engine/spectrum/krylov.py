@@ -7,7 +7,6 @@ eigenvalue comes with its multiplicity.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,16 +71,22 @@ def top(
         matmul: MatMul = matrix.__matmul__
     else:
         matmul = matrix
-    if k is None or not 1 <= k <= n:
-        raise ValueError(f"the number of eigenpairs must be between 1 and the {n} rows of the matrix, not {k}")
-    tolerance = _TOLERANCE[dtype] if tolerance is None else tolerance
-    # Drawn on the CPU, so that a seed means the same on every device.
-    start = torch.randn(n, _block(n, k), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return _iterate(matmul, torch.linalg.qr(start.to(device, dtype)).Q, k, tolerance, max_passes)
+    iteration = Iteration.begun(n, k or 0, dtype=dtype, device=device, tolerance=tolerance, seed=seed)
+    while True:
+        found = iteration.after(matmul(iteration.block), max_passes)
+        if isinstance(found, Spectrum):
+            return found
+        iteration = found
 
 
-def _block(n: int, k: int) -> int:
+def block_width(n: int, k: int) -> int:
+    """Columns that are multiplied at once."""
     return min(n, max(_LEAST_BLOCK, k + k // 4))
+
+
+def basis_width(width: int) -> int:
+    """The most columns of a basis, for blocks of that width."""
+    return max(_LEAST_BASIS, 3 * width)
 
 
 @dataclass
@@ -99,9 +104,6 @@ class _Basis:
         values, rotation = torch.linalg.eigh((projected + projected.mT) / 2)
         return cls(vectors, images, values.flip(0), rotation.flip(1))
 
-    def extended(self, vectors: Tensor, images: Tensor) -> _Basis:
-        return self.spanned_by(torch.cat([self.vectors, vectors], dim=1), torch.cat([self.images, images], dim=1))
-
     def leading(self, m: int) -> _Basis:
         """The span of the m leading Ritz vectors alone."""
         turn = self.rotation[:, :m]
@@ -116,33 +118,63 @@ class _Basis:
         return norms
 
 
-def _iterate(matmul: MatMul, block: Tensor, k: int, tolerance: float, max_passes: int) -> Spectrum:
-    n, width = block.shape
-    image = matmul(block)
-    # K in units of its own size, so that squares of its entries neither overflow nor underflow.
-    size = float(image.abs().max()) or 1.0
-    if not math.isfinite(size):
-        raise ValueError("a spectrum needs finite entries")
-    image = image / size
-    basis = _Basis.spanned_by(block, image)
-    for passes in itertools.count(1):
-        reach = _reach(basis.values, k, width, tolerance)
-        residuals = basis.residuals(reach) / (float(basis.values.abs().max()) or 1.0)
-        done = residuals <= tolerance
-        if bool(done.all()):
-            break
-        block = _orthogonal(image, basis)
-        if block.shape[1] == 0 or passes >= max_passes:
-            if bool(done[:k].all()):
-                break
-            raise NotConvergedError(passes, tolerance, residuals[:k] * (float(basis.values.abs().max()) * size / n))
-        image = matmul(block) / size
+@dataclass(frozen=True)
+class Iteration:
+    """The iteration between two passes over K, whose next is a product with `block`: what goes on elsewhere as well."""
+
+    k: int
+    tolerance: float
+    block: Tensor
+    """n×b, orthonormal."""
+    vectors: Tensor
+    """V, n×m, and"""
+    images: Tensor
+    """KV, in units of `size`."""
+    size: float
+    """max |K block| of the first pass, in which K is counted: squares of entries neither overflow nor underflow."""
+    passes: int
+
+    @classmethod
+    def begun(
+        cls,
+        n: int,
+        k: int,
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+        tolerance: float | None = None,
+        seed: int = 0,
+    ) -> Iteration:
+        """Before the first pass; arguments as those of `top`."""
+        if not 1 <= k <= n:
+            raise ValueError(f"the number of eigenpairs must be between 1 and the {n} rows of the matrix, not {k}")
+        # Drawn on the CPU, so that a seed means the same on every device.
+        start = torch.randn(n, block_width(n, k), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        block = torch.linalg.qr(start.to(device, dtype)).Q
+        none = block.new_empty(n, 0)
+        return cls(k, _TOLERANCE[dtype] if tolerance is None else tolerance, block, none, none, 0.0, 0)
+
+    def after(self, image: Tensor, max_passes: int = 200) -> Iteration | Spectrum:
+        """With K block (n×b): the iteration before its next pass, or what is found. Raises as `top` does."""
+        size = self.size or float(image.abs().max()) or 1.0
+        if not math.isfinite(float(image.abs().max())):
+            raise ValueError("a spectrum needs finite entries")
+        n, width, passes, image = len(image), block_width(len(image), self.k), self.passes + 1, image / size
+        basis = _Basis.spanned_by(torch.cat([self.vectors, self.block], dim=1), torch.cat([self.images, image], dim=1))
+        reach = _reach(basis.values, self.k, width, self.tolerance)
+        largest = float(basis.values.abs().max()) or 1.0
+        residuals = basis.residuals(reach) / largest
+        done = residuals <= self.tolerance
+        block = None if bool(done.all()) else _orthogonal(image, basis)
+        if block is None or block.shape[1] == 0 or passes >= max_passes:
+            if not bool(done[: self.k].all()):
+                raise NotConvergedError(passes, self.tolerance, residuals[: self.k] * (largest * size / n))
+            best = basis.leading(reach)
+            return of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), self.k)
         # The new block spans what the Ritz vectors lack: the leading ones and it are as good a space as all before.
-        limit = max(_LEAST_BASIS, 3 * width)
+        limit = basis_width(width)
         basis = basis if basis.vectors.shape[1] + width <= limit else basis.leading(limit // 2)
-        basis = basis.extended(block, image)
-    best = basis.leading(reach)
-    return of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), k)
+        return Iteration(self.k, self.tolerance, block, basis.vectors, basis.images, size, passes)
 
 
 def _reach(values: Tensor, k: int, width: int, tolerance: float) -> int:
