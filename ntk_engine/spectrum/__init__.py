@@ -5,7 +5,7 @@ product(arch, x)                         K v without K, for `top`: tiles are com
 components(found, m)                     kernel principal components, on the data and at new points; `Centring`
 definiteness(k, found), errors(k, found) whether k is positive definite, and how far eigenvalues may be off
 effective_dimension(λ, ridges), …        numbers of a spectrum
-learning_curve(λ, v, sizes, ridges)      the expected error of kernel regression on N points
+learning_curve(λ, v, sizes, ridges)      the expected error of kernel regression on N points; population_curve(k, y, …)
 """
 
 from ntk_engine.spectrum.centring import Centring, centred
@@ -24,6 +24,7 @@ from ntk_engine.spectrum.numbers import (
     participation_ratio,
     rank,
 )
+from ntk_engine.spectrum.population_curve import PopulationCurve, population_curve
 from ntk_engine.spectrum.result import Negative, NotConvergedError, Spectrum
 from ntk_engine.spectrum.streamed import Product, product
 
@@ -35,6 +36,7 @@ __all__ = [
     "LearningCurve",
     "Negative",
     "NotConvergedError",
+    "PopulationCurve",
     "Product",
     "Spectrum",
     "centred",
@@ -49,6 +51,7 @@ __all__ = [
     "largest_learning_rate",
     "learning_curve",
     "participation_ratio",
+    "population_curve",
     "product",
     "rank",
     "top",

@@ -121,8 +121,9 @@ def learning_curve(
     points unseen, `unseen` is its limit: generalised cross-validation.
 
     It is a mean over draws to leading order in 1/N, for eigenvectors that spread over the points. It fails where some
-    do not: near-duplicates and outliers, which without a ridge count most when N is a large part of M; for N of a few;
-    and near N = r, where the mean is of errors that scatter. O(R T m) memory, and some 60 times that in operations.
+    do not: near-duplicates and outliers, which without a ridge count most when N is a large part of M, a third and more
+    (`population_curve` has none of that but the near-duplicates); for N of a few; and near N = r, where the mean is of
+    errors that scatter. O(R T m) memory, and some 60 times that in operations.
 
     Raises ValueError where shapes do not fit, a number is not finite or negative, or a size is none of 0 … M.
     """
