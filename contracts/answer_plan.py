@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Points of the curve of early stopping that are stored; behind its end there are none.
 CURVE = 1000
+# Flops of the points' effective ridges, over N³, for a size and a ridge: five inverses.
+EFFECTIVE = 20.0
 # Times that are looked at: 40 a decade of the spectrum's, and those between them.
 TIMES = 1000
 
@@ -36,6 +38,8 @@ def plan(spec: "AnswerSpec", sizes: Sizes, limits: Settings) -> Plan:
         seconds += len(question.levels) * TIMES * 2.0 * n * n * k * SECONDS_PER_FLOP
     elif question.type == "early_stopping":
         seconds += TIMES * 2.0 * n * n * SECONDS_PER_FLOP
+    elif question.theory == "points":
+        seconds += len(question.sizes) * len(question.ridges) * EFFECTIVE * n**3 * SECONDS_PER_FLOP
     memory = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other)
     stored = sum(array.stored_bytes for array in arrays)
     part = PartPlan({}, len(arrays))
@@ -73,6 +77,8 @@ def _arrays(spec: "AnswerSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
         rows = len(question.ridges)
         for name in ("unseen_error", "train_error", "everywhere_error", "kappa"):
             yield _of(name, rows, len(question.sizes))
+        if question.theory == "points":
+            yield _of("points_error", rows, len(question.sizes), n)
         yield _of("learnability", rows, len(question.sizes), n)
         yield _of("eigenvalues", n)
 

@@ -53,6 +53,9 @@ class LearningCurve(Asked):
     ridges: list[Annotated[float, Field(ge=0)]] = Field(
         [0.0], min_length=1, max_length=MOST_RIDGES, description="δ: added to the kernel's diagonal"
     )
+    theory: Literal["points", "spectrum"] = Field(
+        "points", description="an effective ridge for each point, O(N³) for every size and ridge; or one for all"
+    )
     noise: float = Field(0.0, ge=0, description="deviation of noise that is added to all targets, those of tests too")
 
     @field_validator("sizes")

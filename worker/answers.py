@@ -92,15 +92,26 @@ def _learning_curve(spec: AnswerSpec, question: LearningCurve, data: Data, conte
     curve = spectrum.learning_curve(
         found.eigenvalues, coefficients, question.sizes, question.ridges, noise=question.noise**2
     )
-    named = {
-        "unseen_error": curve.unseen,
-        "train_error": curve.train,
-        "everywhere_error": curve.everywhere,
-        "kappa": curve.kappa,
-        "learnability": curve.learnability,
-    }
+    yield from _rows({"kappa": curve.kappa, "learnability": curve.learnability})
+    if question.theory == "spectrum":
+        yield from _rows(_errors(curve))
+        return
+    for row, ridge in enumerate(question.ridges):
+        # A ridge at a time, which the lease may be looked at between.
+        whole = spectrum.population_curve(
+            blocks[spec.moving].train, data.y, question.sizes, [ridge], noise=question.noise**2
+        )
+        yield from _rows(_errors(whole) | {"points_error": whole.points}, row)
+        yield None
+
+
+def _errors(curve: spectrum.LearningCurve | spectrum.PopulationCurve) -> dict[str, Tensor]:
+    return {"unseen_error": curve.unseen, "train_error": curve.train, "everywhere_error": curve.everywhere}
+
+
+def _rows(named: dict[str, Tensor], first: int = 0) -> Iterator[TileData]:
     for name, values in named.items():
-        for row, entries in enumerate(values):
+        for row, entries in enumerate(values, start=first):
             yield from _row(name, row, entries)
 
 

@@ -112,9 +112,26 @@ def test_the_curve_of_learning(client: Client) -> None:
     np.testing.assert_allclose(
         learned[1].sum(axis=1) + 0.1 / kappa[1] * (1 - learned[1].sum(axis=1) / 40), [5, 10, 20], rtol=1e-12
     )
+    by_spectrum = client.answer(question | {"theory": "spectrum"}, X, Y, **NETWORK)
+    assert "points_error" not in {array.name for array in by_spectrum.job.arrays}
+    np.testing.assert_allclose(by_spectrum.array("kappa"), kappa, rtol=1e-12)
+    # Two theories of the same mean over draws, each to leading order in 1/N.
+    np.testing.assert_allclose(by_spectrum.array("unseen_error"), found.array("unseen_error"), rtol=0.2)
     assert (np.diff(found.array("unseen_error"), axis=1) < 0).all()
     np.testing.assert_allclose(found.array("train_error")[0], 0.0, atol=1e-20)
     assert (found.array("everywhere_error") < found.array("unseen_error")).all()
+
+
+def test_a_curve_ends_where_each_point_is_left_out(client: Client) -> None:
+    """At N = M its errors are exactly those of leaving one out: (y − f)/(1 − h) of the fit to all."""
+    question = {"type": "learning_curve", "sizes": [10, 40], "ridges": [0.1, 1.0]}
+    found = client.answer(question, X, Y, **NETWORK)
+    k = client.kernel(X, **NETWORK).ntk
+    for number, ridge in enumerate((0.1, 1.0)):
+        inverse = np.linalg.inv(k + ridge * np.eye(40))
+        left_out = ((inverse @ Y / inverse.diagonal()[:, None]) ** 2).sum(axis=1)
+        np.testing.assert_allclose(found.array("points_error")[number, 1], left_out, rtol=1e-9)
+        assert found.array("unseen_error")[number, 1] == pytest.approx(left_out.mean(), rel=1e-9)
 
 
 def test_kernels_of_jobs(client: Client) -> None:
