@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from contracts import spectrum_spread
 from contracts.plan import (
     SECONDS_PER_FLOP,
     SECONDS_PER_STORED_BYTE,
@@ -63,8 +64,14 @@ def plan(spec: "SpectrumSpec", sizes: Sizes, limits: Settings) -> Plan:
         memory += 8 * CROSSES * sizes.new * sizes.points
         seconds += _kernel_seconds(spec, sizes, sizes.new * sizes.points)
     memory += 8 * FUNCTIONS * max((prod(shape) for shape in sizes.projected.values()), default=0)
+    pointer, count = "/kernel" if spec.dataset is None else "/dataset", _bands(spec, sizes, method)
+    if spec.top is not None and count > 1:
+        width, columns = _width(spec.top), _basis(spec.top)
+        scratch = tuple(spectrum_spread.arrays(sizes.points, width, columns, count))
+        parts = tuple(spectrum_spread.parts(sizes, count, TILE if sizes.matrix is None else sizes.matrix.tile_rows))
+        memory += 8 * sizes.points * width
+        return check_limits(Plan(arrays + scratch, parts, "products", seconds, memory), limits, pointer)
     part = PartPlan({"method": method.name}, spec.top or sizes.points)
-    pointer = "/kernel" if spec.dataset is None else "/dataset"
     return check_limits(Plan(arrays, (part,), "eigenvalues", seconds, memory), limits, pointer)
 
 
@@ -148,12 +155,24 @@ def _streamed(sizes: Sizes, top: int, computed: float) -> Method:
     return Method("streamed", EXPECTED_PASSES * (seconds + flops * SECONDS_PER_FLOP), memory)
 
 
+def _bands(spec: "SpectrumSpec", sizes: Sizes, method: Method) -> int:
+    """Over how many parts a product is spread. Centred ones, which need the means of all rows first, are not."""
+    if method.name != "streamed" or spec.centred or spec.top is None:
+        return 1
+    width = _width(spec.top)
+    return spectrum_spread.bands(sizes.points, width, _basis(spec.top), method.seconds / EXPECTED_PASSES)
+
+
+def _basis(top: int) -> int:
+    return max(LEAST_BASIS, BASIS_BLOCKS * _width(top))
+
+
 def _width(top: int) -> int:
     return max(LEAST_BLOCK, top + top // 4)
 
 
 def _columns(n: int, top: int) -> int:
-    return BASES * min(n, max(LEAST_BASIS, BASIS_BLOCKS * _width(top)))
+    return BASES * min(n, _basis(top))
 
 
 def _kernel_seconds(spec: "SpectrumSpec", sizes: Sizes, pairs: float) -> float:

@@ -51,6 +51,13 @@ class ErrorBound:
     value: float
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """The array called `array` goes: what parts handed on to one another, which no result is."""
+
+    array: str
+
+
 class TileMissingError(LookupError):
     """A tile that was asked for is not stored: not yet, or no longer."""
 
@@ -84,6 +91,7 @@ FORGET = text("""
     DELETE FROM tile
     USING unnest(CAST(:arrays AS bigint[]), CAST(:rows AS int[]), CAST(:cols AS int[])) AS old (a, r, c)
     WHERE array_id = a AND row = r AND col = c""")
+DROP = text("DELETE FROM stored_array WHERE id = ANY(:ids)")
 OF_TILES = text("SELECT digest FROM tile WHERE array_id = :array_id ORDER BY row, col")
 MISSING = text("""
     SELECT count(*) FROM generate_series(CAST(:row AS int), CAST(:row_end AS int)) r
@@ -164,6 +172,13 @@ def raise_bounds(write: Write, arrays: Mapping[str, Stored], bounds: Iterable[Er
     """Let each array's error bound be at least what a part says. After the job's move, whose lock orders the parts."""
     for bound in bounds:
         write.execute(RAISE, {"id": arrays[bound.array].id, "value": bound.value})
+
+
+def drop(write: Write, arrays: Mapping[str, Stored], dropped: Iterable[Dropped]) -> None:
+    """Remove arrays with their tiles."""
+    ids = [arrays[item.array].id for item in dropped]
+    if ids:
+        write.execute(DROP, {"ids": ids})
 
 
 def _entries(plan: ArrayPlan, tile: Bytes) -> Numbers:

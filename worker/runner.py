@@ -11,13 +11,13 @@ import torch
 
 from contracts.problems import COMPUTATION_FAILED, OUT_OF_MEMORY, Problem
 from storage import arrays
-from storage.arrays import ErrorBound, TileData
+from storage.arrays import Dropped, ErrorBound, TileData
 from storage.database import DatabaseError
 from storage.jobs import transitions
 from storage.jobs.transitions import Claim, LeaseLostError
 from worker.context import Context
 from worker.heartbeat import Heartbeat
-from worker.parts import Result
+from worker.parts import Last, Result
 from worker.progress import show_progress
 from worker.registry import RUN
 
@@ -86,8 +86,9 @@ def _commit(claim: Claim, context: Context, results: Collection[Result]) -> None
         transitions.hold(write, claim.lease.job)
         stored = arrays.of_job(write, claim.lease.job)
         arrays.write_tiles(write, stored, (result for result in results if isinstance(result, TileData)))
-        transitions.finish(write, claim.lease)
+        transitions.finish(write, claim.lease, last=any(isinstance(result, Last) for result in results))
         arrays.raise_bounds(write, stored, (result for result in results if isinstance(result, ErrorBound)))
+        arrays.drop(write, stored, (result for result in results if isinstance(result, Dropped)))
 
 
 def _fail(claim: Claim, context: Context, error: Exception) -> None:

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from contracts.spectra import Projected, SpectrumSpec
 from contracts.spectrum_plan import TILE, needs_vectors
+from contracts.spectrum_spread import SCRATCH
 from ntk_engine import spectrum
 from ntk_engine.spectrum import Centring, Spectrum
-from storage.arrays import ErrorBound, Numbers, TileData
+from storage.arrays import Dropped, ErrorBound, Numbers, TileData
 from storage.jobs.transitions import Claim
+from worker import spectrum_spread
 from worker.context import Context
 from worker.inputs import dataset_rows
-from worker.parts import Result
+from worker.parts import Last, Result
 from worker.spectrum_matrix import Matrix, matrix_of, stored_array, tensor
 
 _EPS = 2.0**-52
@@ -34,8 +36,26 @@ class _Found(NamedTuple):
 def run(claim: Claim, context: Context) -> Iterator[Result | None]:
     """Eigenvalues of K/N in falling order, and what else was asked for."""
     spec = SpectrumSpec.model_validate(claim.job_spec)
-    matrix = matrix_of(spec, context)
-    found = _dense(spec, matrix) if claim.part_spec["method"] == "dense" else _top(spec, matrix, claim, context)
+    matrix, part = matrix_of(spec, context), claim.part_spec
+    if "multiply" in part:
+        yield from spectrum_spread.multiply(claim, context, matrix)
+        return
+    if "advance" in part:
+        for result in spectrum_spread.advance(claim, context, spec):
+            if isinstance(result, Spectrum):
+                bounds = _of_top(result, matrix, spectrum_spread.error_bound(claim, context))
+                yield from _results(spec, matrix, _Found(result, bounds, None), context)
+                yield from (Dropped(name) for name in SCRATCH)
+                yield Last()
+            else:
+                yield result
+        return
+    found = _dense(spec, matrix) if part["method"] == "dense" else _top(spec, matrix, claim, context)
+    yield from _results(spec, matrix, found, context)
+
+
+def _results(spec: SpectrumSpec, matrix: Matrix, found: _Found, context: Context) -> Iterator[Result | None]:
+    """All that is asked for of a spectrum."""
     yield None
     yield from _pairs(spec, found)
     if spec.top is None:
@@ -60,7 +80,7 @@ def _dense(spec: SpectrumSpec, matrix: Matrix) -> _Found:
     found = spectrum.eigh(k, vectors=needs_vectors(spec))
     known = found.eigenvectors is not None
     bounds = spectrum.errors(k, found) if known else torch.full_like(found.eigenvalues, found.rounding)
-    return _Found(_leading(found, count), bounds[:count] + _moved(matrix) + rounding, centring)
+    return _Found(_leading(found, count), bounds[:count] + _moved(matrix, matrix.entries()) + rounding, centring)
 
 
 def _top(spec: SpectrumSpec, matrix: Matrix, claim: Claim, context: Context) -> _Found:
@@ -77,8 +97,13 @@ def _top(spec: SpectrumSpec, matrix: Matrix, claim: Claim, context: Context) -> 
         rounding = _centring_rounding(float(means.abs().amax()), n)
     product = multiply if centring is None else spectrum.centred(multiply)
     found = spectrum.top(product, n, spec.top, dtype=torch.float64, device=context.device)
+    return _Found(found, _of_top(found, matrix, matrix.entries()) + rounding, centring)
+
+
+def _of_top(found: Spectrum, matrix: Matrix, entries: float) -> Tensor:
+    """How far each of the largest eigenvalues may be from one of the matrix."""
     assert found.residuals is not None
-    return _Found(found, found.residuals + found.rounding + _moved(matrix) + rounding, centring)
+    return found.residuals + found.rounding + _moved(matrix, entries)
 
 
 def _centring_rounding(size: float, n: int) -> float:
@@ -86,9 +111,8 @@ def _centring_rounding(size: float, n: int) -> float:
     return (4 + log2(n)) * _EPS * size
 
 
-def _moved(matrix: Matrix) -> float:
-    """What errors of the matrix' entries may move its eigenvalues over N, in Frobenius norm; inf: nobody knows."""
-    e = matrix.entries()
+def _moved(matrix: Matrix, e: float) -> float:
+    """What errors e of the matrix' entries may move its eigenvalues over N, in Frobenius norm; inf: nobody knows."""
     return e / (1 - e) * matrix.mean_diagonal() if 0 < e < 1 else e
 
 

@@ -1,5 +1,6 @@
 """The matrix of a spectrum job: stored by a kernel job, or an architecture's, computed where it is needed."""
 
+from collections.abc import Iterator
 from typing import Protocol
 from uuid import UUID
 
@@ -26,8 +27,8 @@ class Matrix(Protocol):
     def whole(self) -> Tensor:
         """K, in float64."""
 
-    def multiply(self, v: Tensor) -> Tensor:
-        """K v (N×b), panel by panel or tile by tile."""
+    def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
+        """K v (N×b), panel by panel or tile by tile; or what is due to pairs (i, j), i among the rows and j ≥ i."""
 
     def cross(self) -> Tensor:
         """Of the new points (n×N)."""
@@ -36,7 +37,7 @@ class Matrix(Protocol):
         """An e with |k − K|(x,x') ≤ e √(K(x,x)K(x',x')) for entries k that were seen; 0 where K is what is stored."""
 
     def mean_diagonal(self) -> float:
-        """(1/N) Σ K(x_i, x_i), once K was seen."""
+        """(1/N) Σ K(x_i, x_i)."""
 
 
 def matrix_of(spec: SpectrumSpec, context: Context) -> Matrix:
@@ -49,24 +50,18 @@ class _Stored:
         assert spec.kernel is not None
         self._spec, self._context = spec, context
         self._stored = stored_array(spec.kernel, spec.array, context)
-        self._diagonal = 0.0
         self.points = self._stored.plan.rows
 
     def whole(self) -> Tensor:
-        found = tensor(self._stored, self._context)
-        self._diagonal = float(found.diagonal().mean())
-        return found
+        return tensor(self._stored, self._context)
 
-    def multiply(self, v: Tensor) -> Tensor:
-        whole, products, diagonal = slice(0, self.points), [], 0.0
-        row = 0
-        for panel in arrays.panels(self._context.database, self._stored, whole, whole):
-            entries = torch.from_numpy(panel).to(v.device, v.dtype)
-            diagonal += float(entries.diagonal(row).sum())
-            row += len(entries)
-            products.append(entries @ v)
-        self._diagonal = diagonal / self.points
-        return torch.cat(products)
+    def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
+        sums = torch.zeros_like(v)
+        for some in self._panels(rows or slice(0, self.points)):
+            entries = self._block(some, slice(some.start, self.points)).to(v.device, v.dtype)
+            sums[some] += entries @ v[some.start :]
+            sums[some.stop :] += entries[:, len(entries) :].mT @ v[some]
+        return sums
 
     def cross(self) -> Tensor:
         asked = self._spec.components
@@ -78,7 +73,17 @@ class _Stored:
         return self._stored.error_bound or 0.0
 
     def mean_diagonal(self) -> float:
-        return self._diagonal
+        sums = (float(self._block(some, some).trace()) for some in self._panels(slice(0, self.points)))
+        return sum(sums) / self.points
+
+    def _panels(self, rows: slice) -> Iterator[slice]:
+        """In whole tiles, of which only those on and above the diagonal are stored."""
+        height = self._stored.plan.tile_rows
+        for row in range(rows.start, rows.stop, height):
+            yield slice(row, min(row + height, rows.stop))
+
+    def _block(self, rows: slice, cols: slice) -> Tensor:
+        return torch.from_numpy(arrays.block(self._context.database, self._stored, rows, cols))
 
 
 class _Computed:
@@ -98,11 +103,11 @@ class _Computed:
         self._bound = found.bounds[self._spec.array]
         return found.arrays[self._spec.array]
 
-    def multiply(self, v: Tensor) -> Tensor:
+    def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
         if self._product is None:
             name, threads = self._spec.array, torch.get_num_threads()
             self._product = spectrum.product(self._arch, self._x, kernel=name, budget=TILES_BYTES, threads=threads)
-        found = self._product(v)
+        found = self._product(v, rows)
         self._bound = self._product.error_bound
         return found
 

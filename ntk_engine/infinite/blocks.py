@@ -14,14 +14,17 @@ class Block(NamedTuple):
     diagonal: bool = False
 
 
-def blocks(n1: int, n2: int, size: int, *, gram: bool, width: int | None = None) -> Iterator[Block]:
+def blocks(
+    n1: int, n2: int, size: int, *, gram: bool, width: int | None = None, rows: slice | None = None
+) -> Iterator[Block]:
     """The blocks of an n1×n2 matrix, row by row: `size` rows and `width` columns, or as many as rows.
 
-    Of a Gram matrix only those on the diagonal, which are square, and those above it.
+    Of a Gram matrix only those on the diagonal, which are square, and those above it. rows: only those of some rows.
     """
-    for i in range(0, n1, size):
-        rows = slice(i, min(i + size, n1))
+    first, end = (0, n1) if rows is None else (rows.start, rows.stop)
+    for i in range(first, end, size):
+        some = slice(i, min(i + size, end))
         if gram:
-            yield Block(rows, rows, True)
-        for j in range(rows.stop if gram else 0, n2, width or size):
-            yield Block(rows, slice(j, min(j + (width or size), n2)))
+            yield Block(some, some, True)
+        for j in range(some.stop if gram else 0, n2, width or size):
+            yield Block(some, slice(j, min(j + (width or size), n2)))

@@ -13,7 +13,7 @@ from ntk_engine.spectrum.clusters import clusters
 from ntk_engine.spectrum.components import Components, components
 from ntk_engine.spectrum.definiteness import Definiteness, definiteness, errors
 from ntk_engine.spectrum.dense import eigh
-from ntk_engine.spectrum.krylov import top
+from ntk_engine.spectrum.krylov import Iteration, top
 from ntk_engine.spectrum.learning_curve import LearningCurve, learning_curve
 from ntk_engine.spectrum.numbers import (
     Decay,
@@ -33,6 +33,7 @@ __all__ = [
     "Components",
     "Decay",
     "Definiteness",
+    "Iteration",
     "LearningCurve",
     "Negative",
     "NotConvergedError",

@@ -39,10 +39,14 @@ class Product:
         """An e with |k − K|(x, x') ≤ e √(K(x,x)K(x',x')) of what the tiles approximate; known after a product."""
         return infinite.error_bound(self._arch, self._rows, self._rows)[self._kernel]
 
-    def __call__(self, v: Tensor) -> Tensor:
-        """K v (N×b) for v (N×b)."""
+    def __call__(self, v: Tensor, rows: slice | None = None) -> Tensor:
+        """K v (N×b) for v (N×b); with rows, the part of it that is due to pairs (i, j), i among these and j ≥ i.
+
+        The parts of some rows, and of all others, add up to it.
+        """
         sums, n = torch.zeros_like(v), len(self._rows)
-        tiles = blocks(n, n, self._size, gram=True, width=2 * self._size)
+        some = slice(0, n) if rows is None else rows
+        tiles = blocks(n, n, self._size, gram=True, width=2 * self._size, rows=some)
         with ThreadPoolExecutor(self._threads) as pool:
             # A panel at a time: what tiles give waits for its turn to be added.
             for _, panel in itertools.groupby(tiles, key=lambda at: at.rows.start):

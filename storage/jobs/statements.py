@@ -58,14 +58,22 @@ FINISH = _moving(
         RETURNING work, opens),
     nearer AS (
         UPDATE part SET waits = waits - 1, state = CASE waits WHEN 1 THEN 'queued' ELSE state END
-        FROM done WHERE job_id = :job AND index = ANY(done.opens) AND state = 'waiting'
+        FROM done WHERE NOT :last AND job_id = :job AND index = ANY(done.opens) AND state = 'waiting'
         RETURNING state),
+    spared AS (
+        UPDATE part SET state = 'succeeded'
+        FROM done WHERE :last AND job_id = :job AND index <> :index AND state IN ('waiting', 'queued')
+        RETURNING part.work),
+    counted AS (SELECT 1 + count(*) AS parts, coalesce(sum(work), 0) AS work FROM spared),
     moved AS (
-        UPDATE job SET version = version + 1, parts_done = parts_done + 1, work_done = work_done + done.work,
-               parts_open = parts_open + (SELECT count(*) FROM nearer WHERE state = 'queued'), error = NULL,
-               state = CASE WHEN parts_done + 1 = parts_total THEN 'succeeded' ELSE state END,
-               finished_at = CASE WHEN parts_done + 1 = parts_total THEN clock_timestamp() END
-        FROM done WHERE id = :job AND state = 'running'
+        UPDATE job SET version = version + 1, parts_done = parts_done + counted.parts,
+               work_done = work_done + done.work + counted.work,
+               parts_open = CASE WHEN :last THEN 0
+                                 ELSE parts_open + (SELECT count(*) FROM nearer WHERE state = 'queued') END,
+               error = NULL,
+               state = CASE WHEN parts_done + counted.parts = parts_total THEN 'succeeded' ELSE state END,
+               finished_at = CASE WHEN parts_done + counted.parts = parts_total THEN clock_timestamp() END
+        FROM done, counted WHERE id = :job AND state = 'running'
         RETURNING job.*)""",
     "CASE state WHEN 'succeeded' THEN 'succeeded' ELSE 'progress' END",
 )

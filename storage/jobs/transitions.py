@@ -90,12 +90,13 @@ def hold(write: Write, job: UUID) -> None:
     write.execute(sql.HOLD, {"job": job})
 
 
-def finish(write: Write, lease: Lease) -> State:
+def finish(write: Write, lease: Lease, *, last: bool = False) -> State:
     """The part is done, and with the last one the job; raises LeaseLostError when the part is not the caller's.
 
-    Called in the transaction that stored the part's tiles: they are there together or not at all.
+    Called in the transaction that stored the part's tiles: they are there together or not at all. last: nothing is left
+    to do for the parts that nobody has taken, as where an iteration has ended sooner than planned; they count as done.
     """
-    job = _move(write, sql.FINISH, lease.fence)
+    job = _move(write, sql.FINISH, lease.fence | {"last": last})
     if job is None:
         raise LeaseLostError
     if job["state"] == State.SUCCEEDED:

@@ -1,5 +1,6 @@
 """Products and spectra of kernels that are computed tile by tile, against whole matrices."""
 
+import itertools
 import subprocess
 import sys
 from math import pi
@@ -40,6 +41,22 @@ def test_neither_threads_nor_calls_change_a_bit() -> None:
     assert torch.equal(alone(v), once)
     for threads in (2, 3):
         assert torch.equal(product(mlp(3), x, budget=threads * 2**22, threads=threads)(v), once)
+
+
+@pytest.mark.parametrize("ends", [(0, 400), (0, 1, 400), (0, 130, 131, 399, 400)])
+def test_parts_of_a_product_add_up(ends: tuple[int, ...]) -> None:
+    x, v = draw(400, 6), draw(400, 5, seed=1)
+    times = product(mlp(3), x, budget=2**22)
+    parts = [times(v, slice(first, end)) for first, end in itertools.pairwise(ends)]
+    # Only sums come in another order.
+    k = infinite.kernel(mlp(3), x).ntk
+    torch.testing.assert_close(sum(parts), times(v), rtol=0, atol=400 * EPS * float((k.abs() @ v.abs()).max()))
+    if len(ends) > 3:
+        upper = torch.triu(k)[ends[1] : ends[2]]
+        alone = torch.zeros_like(v)
+        alone[ends[1] : ends[2]] = upper @ v
+        alone += (torch.triu(k, 1)[ends[1] : ends[2]]).mT @ v[ends[1] : ends[2]]
+        torch.testing.assert_close(parts[1], alone, rtol=0, atol=400 * EPS * float((k.abs() @ v.abs()).max()))
 
 
 def test_inputs_may_be_float32_and_vectors_not() -> None:

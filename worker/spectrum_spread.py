@@ -1,0 +1,120 @@
+"""The top of a spectrum, spread over workers: products of bands of the matrix, and what is between two passes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contracts.spectra import SpectrumSpec
+from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SUMS, VECTORS
+from ntk_engine.spectrum import Iteration, Spectrum
+from storage import arrays
+from storage.arrays import ErrorBound, Numbers, Stored, TileData
+from storage.jobs.transitions import Claim
+from worker.context import Context
+from worker.parts import Result
+from worker.spectrum_matrix import Matrix
+
+
+def multiply(claim: Claim, context: Context, matrix: Matrix) -> Iterator[Result | None]:
+    """What the rows of a band add to K times the block."""
+    first, end = claim.part_spec["rows"]
+    state = _State(claim, context)
+    product = matrix.multiply(state.block(), slice(first, end))
+    yield None
+    row = state.padded(SUMS, product).reshape(1, -1)
+    for col in range(0, row.shape[1], ENTRIES):
+        entries = row[:, col : col + ENTRIES]
+        yield TileData(SUMS, claim.part_spec["band"], col // ENTRIES, entries, latest=True)
+    yield ErrorBound(SUMS, matrix.entries())
+
+
+def advance(claim: Claim, context: Context, spec: SpectrumSpec) -> Iterator[Result | Spectrum | None]:
+    """The next block with all that the iteration goes on with, or what is found."""
+    assert spec.top is not None
+    state, number = _State(claim, context), claim.part_spec["advance"]
+    if number == 0:
+        yield from state.kept(Iteration.begun(state.points, spec.top, device=context.device))
+        return
+    before = state.iteration(spec.top)
+    yield None
+    image = sum(state.sums(), torch.zeros_like(before.block))
+    found = before.after(image, MOST_PASSES)
+    if isinstance(found, Spectrum):
+        yield found
+    else:
+        yield from state.kept(found)
+
+
+class _State:
+    """What the parts of a job hand on to one another."""
+
+    def __init__(self, claim: Claim, context: Context) -> None:
+        with context.database.read() as read:
+            self._stored = arrays.of_job(read, claim.lease.job)
+        self._context = context
+        self.points = self._stored[BLOCK].plan.rows
+
+    @property
+    def error_bound(self) -> float:
+        """The largest of what the bands said of their entries."""
+        return self._stored[SUMS].error_bound or 0.0
+
+    def block(self) -> Tensor:
+        """n×b."""
+        return self._tensor(BLOCK)[:, : self._numbers()[1]]
+
+    def iteration(self, top: int) -> Iteration:
+        """As the last part left it."""
+        columns, width, size, passes, tolerance = self._numbers()
+        return Iteration(
+            top,
+            tolerance,
+            self._tensor(BLOCK)[:, :width],
+            self._tensor(VECTORS)[:, :columns],
+            self._tensor(IMAGES)[:, :columns],
+            size,
+            passes,
+        )
+
+    def sums(self) -> Iterator[Tensor]:
+        """Of every band, in their order."""
+        stored, width = self._stored[SUMS], self._numbers()[1]
+        for band in range(stored.plan.rows):
+            row = arrays.block(self._context.database, stored, slice(band, band + 1))
+            yield torch.from_numpy(row.reshape(self.points, -1)).to(self._context.device)[:, :width]
+
+    def kept(self, iteration: Iteration) -> Iterator[TileData]:
+        """In place of what was."""
+        for name, values in ((BLOCK, iteration.block), (VECTORS, iteration.vectors), (IMAGES, iteration.images)):
+            yield from self._tiles(name, values)
+        widths = iteration.vectors.shape[1], iteration.block.shape[1]
+        numbers = np.array([*widths, iteration.size, iteration.passes, iteration.tolerance], dtype=np.float64)
+        yield TileData(NUMBERS, 0, 0, numbers, latest=True)
+
+    def padded(self, name: str, values: Tensor) -> Numbers:
+        """With columns of zeros, as many as the array has."""
+        whole: Numbers = np.zeros((self.points, self._stored[name].plan.shape[-1]))
+        whole[:, : values.shape[1]] = values.cpu().numpy()
+        return whole
+
+    def _tiles(self, name: str, values: Tensor) -> Iterator[TileData]:
+        whole = self.padded(name, values)
+        for row in range(0, self.points, ROWS):
+            yield TileData(name, row // ROWS, 0, whole[row : row + ROWS], latest=True)
+
+    def _numbers(self) -> tuple[int, int, float, int, float]:
+        columns, width, size, passes, tolerance = self._all(self._stored[NUMBERS])[:, 0]
+        return int(columns), int(width), float(size), int(passes), float(tolerance)
+
+    def _tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(self._all(self._stored[name])).to(self._context.device)
+
+    def _all(self, stored: Stored) -> Numbers:
+        return arrays.block(self._context.database, stored, slice(0, stored.plan.rows))
+
+
+def error_bound(claim: Claim, context: Context) -> float:
+    """The largest of what the bands said of the matrix' entries."""
+    return _State(claim, context).error_bound
