@@ -6,7 +6,7 @@ Torch is loaded in the child that computes, never in the parent that listens.
 import os
 import signal
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -28,6 +28,8 @@ app = Celery("ntkd")
 app.conf.update(celery_config(settings()))
 # A worker that has done nothing for so many leases while bells wait for it is broken, whatever its processes say.
 STUCK_LEASES = 3
+# On a busy machine its child takes long to load torch, and shows no progress before.
+LOADING_SECONDS = 120.0
 
 _context: "Context | None" = None
 
@@ -42,6 +44,7 @@ def _prepare(**_: Any) -> None:
         from worker.context import make_context
 
         _context = make_context(settings())
+        show_progress()
     except (Exception, SystemExit):
         # Celery would go on with a child that hears every ring and computes nothing, or start one after the other.
         log.exception("worker.unusable")
@@ -77,11 +80,13 @@ def _watch(**_: Any) -> None:
 
 def _exit_when_stuck() -> None:
     """End the process when it is deaf; whoever supervises it starts a new one, and leases bring the parts back."""
-    patience = STUCK_LEASES * settings().lease_seconds
+    patience, started = STUCK_LEASES * settings().lease_seconds, monotonic()
     suspected = False
     while True:
         sleep(patience / 4)
-        stuck = idle_seconds() > patience and bool(waiting_rings(app))
+        idle = idle_seconds()
+        loading = idle > monotonic() - started
+        stuck = idle > (max(patience, LOADING_SECONDS) if loading else patience) and bool(waiting_rings(app))
         # A ring that came this moment waits too: it does so twice in a row only where nobody hears.
         if stuck and suspected:
             log.error("worker.stuck", idle_seconds=idle_seconds())
