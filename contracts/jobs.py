@@ -89,7 +89,7 @@ class Job(Wire):
     attempts: int = Field(description="how often a worker took up a part of the job")
     parts: int = Field(description="number of parts that workers share")
     device: str | None = Field(examples=["cpu"])
-    waits_for: UUID | None = Field(description="the unfinished job whose result this one needs")
+    waits_for: list[UUID] = Field(description="the unfinished jobs whose results this one needs")
     version: int = Field(description="grows with every change; also the id of the job's latest event")
     engine: str = Field(description="version of the engine that the job belongs to")
     created_at: datetime

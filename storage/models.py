@@ -50,7 +50,10 @@ class Dataset(Base):
 
 
 class Job(Base):
-    """A computation that was asked for; `parts_open` counts its queued parts, `version` its changes."""
+    """A computation that was asked for; `parts_open` counts its queued parts, `waits` the jobs that it still waits for.
+
+    `version` counts its changes.
+    """
 
     __tablename__ = "job"
 
@@ -71,7 +74,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     device: Mapped[str | None]
     error: Mapped[dict[str, Any] | None]
-    waits_for: Mapped[UUID | None] = mapped_column(ForeignKey("job.id", ondelete="RESTRICT"))
+    waits: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -90,10 +93,20 @@ class Job(Base):
             "job_claimable",
             served_at.nulls_first(),
             created_at,
-            postgresql_where=text("parts_open > 0 AND waits_for IS NULL AND state IN ('queued', 'running')"),
+            postgresql_where=text("parts_open > 0 AND waits = 0 AND state IN ('queued', 'running')"),
         ),
-        Index("job_waits_for", waits_for, postgresql_where=text("waits_for IS NOT NULL")),
     )
+
+
+class Awaited(Base):
+    """The job needs the result of the other, which has not succeeded yet; the row goes when it has, or the job ends."""
+
+    __tablename__ = "awaited"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    on_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="RESTRICT"), primary_key=True)
+
+    __table_args__ = (Index("awaited_on", on_id),)
 
 
 class Part(Base):

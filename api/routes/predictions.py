@@ -23,6 +23,6 @@ async def submit_prediction(
 
     Beside them `train_cost` and `test_cost` as expected over the ensemble, `train_accuracy` and `test_accuracy` of the
     mean, and the `eigenvalues` of K/N. Times are the paper's: a step of gradient descent with learning rate η is η. The
-    kernels are an architecture's, or those of jobs, one of which may still be running.
+    kernels are an architecture's, or those of jobs, which may still be running.
     """
     return await asking.submit(spec)

@@ -14,7 +14,8 @@ from storage.paging import cursor_of, position
 
 COLUMNS = """
     id, kind, digest, spec, engine, state, version, unit, parts_total, work_total, work_done, seconds, attempts, device,
-    error, waits_for, created_at, started_at, finished_at,
+    error, created_at, started_at, finished_at,
+    ARRAY(SELECT on_id FROM awaited WHERE job_id = job.id ORDER BY on_id) AS waits_for,
     extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at) AS elapsed"""
 GET = text(f"SELECT {COLUMNS} FROM job WHERE id = :id")
 PAGE = text(f"""
@@ -28,7 +29,7 @@ EVENTS = text("""
 VERSION = text("SELECT version, state FROM job WHERE id = :id")
 OPEN_PARTS = text("""
     SELECT coalesce(sum(parts_open), 0) FROM job
-    WHERE parts_open > 0 AND waits_for IS NULL AND state IN ('queued', 'running')""")
+    WHERE parts_open > 0 AND waits = 0 AND state IN ('queued', 'running')""")
 COUNTS = text("SELECT kind, state, count(*) AS jobs FROM job GROUP BY kind, state")
 
 

@@ -23,13 +23,13 @@ AFTER_RETURN = """
 
 LOCK = text("SELECT 1 FROM job WHERE id = :job FOR NO KEY UPDATE")
 NEXT_JOB = text("""
-    SELECT id FROM job WHERE parts_open > 0 AND waits_for IS NULL AND state IN ('queued', 'running')
+    SELECT id FROM job WHERE parts_open > 0 AND waits = 0 AND state IN ('queued', 'running')
        AND (CAST(:kinds AS text[]) IS NULL OR kind = ANY(:kinds))
     ORDER BY served_at NULLS FIRST, created_at LIMIT 1""")
 CLAIM = _moving(
     """before AS (
         SELECT state AS was FROM job
-        WHERE id = :job AND state IN ('queued', 'running') AND waits_for IS NULL),
+        WHERE id = :job AND state IN ('queued', 'running') AND waits = 0),
     taken AS (
         UPDATE part SET state = 'running', attempt = attempt + 1, worker = :worker,
                lease_until = clock_timestamp() + make_interval(secs => :lease)
@@ -105,9 +105,10 @@ FAIL = _moving(
     "CASE state WHEN 'failed' THEN 'failed' ELSE 'retry' END",
 )
 END = _moving(
-    """moved AS (
+    """freed AS (DELETE FROM awaited WHERE job_id = :job),
+    moved AS (
         UPDATE job SET version = version + 1, state = :state, error = coalesce(:problem, error), parts_open = 0,
-               waits_for = NULL, finished_at = clock_timestamp()
+               waits = 0, finished_at = clock_timestamp()
         WHERE id = :job AND state IN ('queued', 'running')
         RETURNING *)""",
     ":state",
@@ -118,20 +119,28 @@ DROP_PARTS = text(
 )
 DROP_TILES = text("DELETE FROM tile USING stored_array WHERE array_id = stored_array.id AND job_id = :job")
 DROP_BOUNDS = text("UPDATE stored_array SET error_bound = NULL WHERE job_id = :job")
-DEPENDENTS = text("SELECT id FROM job WHERE waits_for = :job ORDER BY id")
+# A job's row is locked before its rows in `awaited` change, and of several jobs the older before the younger. Who waits
+# is younger than what it waits for (`submission.INSERT`): from a job on to its dependents that order holds by itself.
+LOCK_DEPENDENTS = text("""
+    SELECT 1 FROM awaited JOIN job ON job.id = job_id WHERE on_id = :job
+    ORDER BY created_at, job_id FOR NO KEY UPDATE OF job""")
 OPEN_DEPENDENTS = _moving(
-    """moved AS (
-        UPDATE job SET version = version + 1, waits_for = NULL
-        WHERE waits_for = :job AND state = 'queued'
-        RETURNING *)""",
-    "'ready'",
+    """freed AS (DELETE FROM awaited WHERE on_id = :job RETURNING job_id),
+    moved AS (
+        UPDATE job SET version = version + 1, waits = waits - 1
+        FROM freed WHERE id = job_id
+        RETURNING job.*)""",
+    "CASE waits WHEN 0 THEN 'ready' ELSE 'nearer' END",
 )
+NEXT_DEPENDENT = text("""
+    SELECT job_id, on_id, cause.state FROM awaited JOIN job ON job.id = job_id JOIN job cause ON cause.id = on_id
+    WHERE on_id = ANY(:ended) AND job.state = 'queued' ORDER BY job.created_at, job_id, on_id LIMIT 1""")
 EXPIRED = text("""
     SELECT job_id, index, attempt, failures FROM part
     WHERE state = 'running' AND lease_until < clock_timestamp() ORDER BY lease_until LIMIT 100""")
 # A worker holds this shared while it stores tiles: a job is deleted before that or after it, never during it.
 HOLD = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:job AS text), 0))")
 HOLD_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:job AS text), 0))")
-WAITING = text("SELECT 1 FROM job WHERE waits_for = :job LIMIT 1")
+WAITING = text("SELECT 1 FROM awaited WHERE on_id = :job LIMIT 1")
 DELETE = text("DELETE FROM job WHERE id = :job")
 NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', CAST(:job AS text))")

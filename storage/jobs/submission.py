@@ -19,12 +19,18 @@ from storage import arrays
 from storage.database import Read, Write
 from storage.jobs.statements import NOTIFY
 
-# FOR SHARE: the job referred to cannot finish between this look and our own commit.
-STATE_OF = text("SELECT state, digest, kind, spec FROM job WHERE id = :id FOR SHARE")
+# FOR SHARE: the jobs referred to cannot finish between this look and our own commit. All lock older jobs first.
+REFERRED = text("""
+    SELECT id, state, digest, kind, spec FROM job WHERE id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY created_at, id FOR SHARE""")
 LIVE = text("SELECT id FROM job WHERE digest = :digest AND state IN ('queued', 'running', 'succeeded')")
+# Younger than what it waits for, whatever the clock does: the order in which jobs are locked rests on it.
 INSERT = text("""
-    INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds, waits_for)
-    VALUES (:id, :kind, :digest, :spec, :engine, :unit, :parts, :open, :work, :seconds, :waits_for)
+    INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds,
+                     waits, created_at)
+    SELECT :id, :kind, :digest, :spec, :engine, :unit, :parts, :open, :work, :seconds,
+           count(*), greatest(clock_timestamp(), max(created_at) + interval '1 us')
+    FROM job WHERE id = ANY(CAST(:awaited AS uuid[]))
     ON CONFLICT (digest) WHERE state IN ('queued', 'running', 'succeeded') DO NOTHING RETURNING id""")
 INSERT_PARTS = text("""
     INSERT INTO part (job_id, index, spec, work, waits, opens, state)
@@ -32,6 +38,7 @@ INSERT_PARTS = text("""
            ARRAY(SELECT CAST(jsonb_array_elements(part -> 'opens') AS bigint)),
            CASE WHEN CAST(part -> 'waits' AS int) = 0 THEN 'queued' ELSE 'waiting' END
     FROM jsonb_array_elements(:parts) WITH ORDINALITY AS listed (part, ordinality)""")
+INSERT_AWAITED = text("INSERT INTO awaited (job_id, on_id) SELECT :job, unnest(CAST(:awaited AS uuid[]))")
 QUEUED = text("""
     INSERT INTO event (job_id, version, type, state, done, total)
     SELECT id, version, 'queued', state, work_done, work_total FROM job WHERE id = :job""")
@@ -42,7 +49,7 @@ def submit(write: Write, spec: Spec, limits: Settings, engine: str) -> tuple[UUI
 
     Raises ProblemError for a reference to nothing, a shape that does not fit, or a job beyond the limits.
     """
-    references, waits_for, digests = _look_up(write, spec)
+    references, awaited, digests = _look_up(write, spec)
     identity = digest({"kind": spec.kind, "spec": spec.explicit() | digests, "engine": engine})
     plan = spec.plan(references, limits)
     while True:
@@ -50,7 +57,7 @@ def submit(write: Write, spec: Spec, limits: Settings, engine: str) -> tuple[UUI
         if found is not None:
             return found, False
         spec.inspect(partial(_entries, write))
-        row = {"spec": Jsonb(spec.explicit()), "engine": engine, "waits_for": waits_for, "digest": identity}
+        row = {"spec": Jsonb(spec.explicit()), "engine": engine, "awaited": awaited, "digest": identity}
         job = _insert(write, spec.kind, plan, row)
         # None: the same spec was submitted at this moment by somebody else, whose job is ours too.
         if job is not None:
@@ -79,6 +86,7 @@ def _insert(write: Write, kind: str, plan: Plan, row: dict[str, object]) -> UUID
         for part, after in zip(plan.parts, opens, strict=True)
     ]
     write.execute(INSERT_PARTS, {"job": job, "parts": Jsonb(parts)})
+    write.execute(INSERT_AWAITED, {"job": job, "awaited": row["awaited"]})
     for array in plan.arrays:
         arrays.create(write, array, job=job)
     write.execute(QUEUED, {"job": job})
@@ -86,12 +94,13 @@ def _insert(write: Write, kind: str, plan: Plan, row: dict[str, object]) -> UUID
     return job
 
 
-def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[str, str]]:
-    """What the spec refers to, the unfinished job to wait for, and the digests that stand for the jobs' ids."""
+def _look_up(write: Write, spec: Spec) -> tuple[References, list[UUID], dict[str, str]]:
+    """What the spec refers to, the unfinished jobs to wait for, and the digests that stand for the jobs' ids."""
     datasets = {id_: _dataset(write, id_, pointer) for pointer, id_ in spec.datasets().items()}
-    jobs, specs, waits_for, digests = {}, {}, None, {}
+    found = {row.id: row for row in write.execute(REFERRED, {"ids": [UUID(id_) for id_ in spec.jobs().values()]})}
+    jobs, specs, awaited, digests = {}, {}, set(), {}
     for pointer, id_ in spec.jobs().items():
-        row = write.execute(STATE_OF, {"id": UUID(id_)}).one_or_none()
+        row = found.get(UUID(id_))
         if row is None:
             raise UNKNOWN_REFERENCE.error(f"There is no job {id_}.", pointer)
         if State(row.state) in (State.FAILED, State.CANCELLED):
@@ -99,13 +108,11 @@ def _look_up(write: Write, spec: Spec) -> tuple[References, UUID | None, dict[st
         if State(row.state) is not State.SUCCEEDED:
             if not spec.waits:
                 raise CONFLICT.error(f"Job {id_} has not succeeded yet.", pointer)
-            if waits_for not in (None, UUID(id_)):
-                raise CONFLICT.error(f"Job {id_} has not succeeded yet, nor has {waits_for}; wait for one.", pointer)
-            waits_for = UUID(id_)
+            awaited.add(row.id)
         digests[pointer.removeprefix("/")] = row.digest
         jobs[id_] = _plans(arrays.of_job(write, UUID(id_)))
         specs[id_] = row.kind, row.spec
-    return References(datasets, jobs, specs), waits_for, digests
+    return References(datasets, jobs, specs), sorted(awaited), digests
 
 
 def _entries(read: Read, dataset: str, name: str) -> NDArray[np.floating]:

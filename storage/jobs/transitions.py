@@ -1,8 +1,9 @@
 """The state machine. Every move of a job or a part is one function here, and nothing else writes these tables.
 
-Each locks the job's row first, so that moves of one job follow one another and none can deadlock; then one guarded
-statement on (state, attempt) moves the part and the job together and writes the event, whose number is the job's new
-version. A guard that finds no row has moved nothing. Only the database's clock counts.
+Each locks the job's row first, so that moves of one job follow one another, and then the rows of jobs that wait for it,
+older ones first, so that none can deadlock; one guarded statement on (state, attempt) moves the part and the job
+together and writes the event, whose number is the job's new version. A guard that finds no row has moved nothing. Only
+the database's clock counts.
 """
 
 from collections.abc import Sequence
@@ -100,6 +101,8 @@ def finish(write: Write, lease: Lease, *, last: bool = False) -> State:
     if job is None:
         raise LeaseLostError
     if job["state"] == State.SUCCEEDED:
+        # Two statements: the second sees what became of them before the first had their locks.
+        write.execute(sql.LOCK_DEPENDENTS, {"job": lease.job})
         write.execute(sql.OPEN_DEPENDENTS, {"job": lease.job})
     return State(job["state"])
 
@@ -126,34 +129,47 @@ def fail(
     if job is None:
         return None
     if job["state"] == State.FAILED:
-        _give_up(write, lease.job, State.FAILED)
+        _drop(write, lease.job)
+        _fail_dependents(write, lease.job)
     return State(job["state"])
 
 
 def cancel(write: Write, job: UUID) -> bool:
     """End the job at once: no worker can commit to it any more. False when it had finished already."""
-    return _end(write, job, State.CANCELLED, None)
+    ended = _end(write, job, State.CANCELLED, None)
+    if ended:
+        _fail_dependents(write, job)
+    return ended
 
 
 def _end(write: Write, job: UUID, state: State, problem: Problem | None) -> bool:
     error = None if problem is None else Jsonb(problem.model_dump(mode="json"))
     moved = _move(write, sql.END, {"job": job, "state": state.value, "problem": error})
     if moved is not None:
-        _give_up(write, job, state)
+        _drop(write, job)
     return moved is not None
 
 
-def _give_up(write: Write, job: UUID, state: State) -> None:
-    """What is left of a job that will not succeed: its open parts end, its tiles go, and who waits for it fails too.
-
-    At once, and not when the sweeper comes by: an equal spec that is submitted next must not find the one that waits.
-    """
+def _drop(write: Write, job: UUID) -> None:
+    """What is left of a job that will not succeed: its open parts end, its tiles go."""
     write.execute(sql.DROP_PARTS, {"job": job})
     write.execute(sql.DROP_TILES, {"job": job})
     write.execute(sql.DROP_BOUNDS, {"job": job})
-    problem = DEPENDENCY_FAILED.problem(f"Job {job}, whose result is needed, was {state}.")
-    for dependent in write.execute(sql.DEPENDENTS, {"job": job}).scalars().all():
-        _end(write, dependent, State.FAILED, problem)
+
+
+def _fail_dependents(write: Write, job: UUID) -> None:
+    """Who waits for a job that will not succeed fails, and who waits for those.
+
+    At once, and not when the sweeper comes by: an equal spec that is submitted next must not find the one that waits.
+    Always the oldest that is left, found when the last is locked: nobody can begin to wait for that one any more, and
+    whoever waits for it is younger, so that all are locked in one order.
+    """
+    ended = [job]
+    while (found := write.execute(sql.NEXT_DEPENDENT, {"ended": ended}).one_or_none()) is not None:
+        problem = DEPENDENCY_FAILED.problem(f"Job {found.on_id}, whose result is needed, was {found.state}.")
+        # One that somebody else ended while we waited for its lock has taken its own dependents with it.
+        if _end(write, found.job_id, State.FAILED, problem):
+            ended.append(found.job_id)
 
 
 def delete(database: Database, job: UUID) -> None:

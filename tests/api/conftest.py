@@ -22,6 +22,7 @@ from storage.jobs import transitions
 
 MAX_UPLOAD = 2**20
 MAX_BODY = 2**16
+TARGETS = {"type": "x1*x2"}
 
 
 @contextmanager
@@ -74,9 +75,9 @@ def rows_of(database: Database) -> dict[str, int]:
         return {table: read.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}
 
 
-def points(client: httpx.Client, count: int = 4) -> str:
-    """The id of a dataset of `count` points on the circle."""
-    answer = client.post("/v1/datasets", json={"source": {"type": "circle", "points": count}})
+def points(client: httpx.Client, count: int = 4, **fields: object) -> str:
+    """The id of a dataset of `count` points on the circle; fields: such as its targets."""
+    answer = client.post("/v1/datasets", json={"source": {"type": "circle", "points": count}} | fields)
     assert answer.status_code in (200, 201), answer.text
     return str(answer.json()["id"])
 
@@ -90,6 +91,16 @@ def submit(client: httpx.Client, count: int = 4, **fields: object) -> str:
     answer = client.post("/v1/kernels", json=kernel_spec(points(client, count), **fields))
     assert answer.status_code in (200, 202), answer.text
     return str(answer.json()["id"])
+
+
+def submit_prediction(client: httpx.Client) -> tuple[httpx.Response, list[str]]:
+    """What answers a prediction from three kernels that nobody has computed yet, and the ids of their jobs."""
+    train, test = points(client, 5, targets=TARGETS), points(client, 3)
+    specs = [kernel_spec(train), kernel_spec(test, against=train), kernel_spec(test)]
+    kernels = [str(client.post("/v1/kernels", json=spec).json()["id"]) for spec in specs]
+    named = dict(zip(("train", "cross", "test"), kernels, strict=True))
+    asked = {"train": train, "test": test, "kernels": named, "times": [1]}
+    return client.post("/v1/predictions", json=asked), kernels
 
 
 class Hand:

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 
 from storage.jobs import transitions
-from tests.api.conftest import Hand, submit
+from tests.api.conftest import Hand, submit, submit_prediction
 
 
 def events(client: httpx.Client, job: str, **headers: str) -> Iterator[dict[str, Any]]:
@@ -37,6 +37,17 @@ def test_every_change_is_told_once_and_the_stream_ends(client: httpx.Client, han
     hand.finish(claim)
     last = list(stream)
     assert [(event["type"], event["state"], event["done"]) for event in last] == [("succeeded", "succeeded", 16)]
+
+
+def test_what_a_job_waits_for_is_told_one_by_one(client: httpx.Client, hand: Hand) -> None:
+    answer, kernels = submit_prediction(client)
+    stream = events(client, answer.json()["id"])
+    assert next(stream)["type"] == "queued"
+    for kernel, expected in zip(kernels, ("nearer", "nearer", "ready"), strict=True):
+        hand.work(kernel)
+        assert next(stream)["type"] == expected
+    assert client.post(f"{answer.headers['Location']}/cancel").status_code == 200
+    assert [event["type"] for event in stream] == ["cancelled"]
 
 
 def test_a_finished_job_tells_its_story(client: httpx.Client, hand: Hand) -> None:

@@ -34,6 +34,7 @@ def test_a_job_says_all_of_itself(client: httpx.Client, hand: Hand) -> None:
         "dtype": "float64",
         "href": f"/v1/jobs/{job}/arrays/ntk",
         "error_bound": None,
+        "value": None,
     }
     assert answer.headers["ETag"] == 'W/"1"'
     assert int(answer.headers["Retry-After"]) >= 1
@@ -224,7 +225,7 @@ def test_a_deleted_job_is_gone(client: httpx.Client, hand: Hand) -> None:
 def test_a_job_that_another_waits_for_stays(client: httpx.Client, hand: Hand) -> None:
     kernel = submit(client)
     spectrum = client.post("/v1/spectra", json={"kernel": kernel}).json()
-    assert spectrum["waits_for"] == kernel
+    assert spectrum["waits_for"] == [kernel]
     refused = client.delete(f"/v1/jobs/{kernel}")
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
     assert client.get(f"/v1/jobs/{kernel}").json()["state"] == "queued"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.api.conftest import Hand, kernel_spec, points, rows_of, submit
+from tests.api.conftest import TARGETS, Hand, kernel_spec, points, rows_of, submit, submit_prediction
 
 SOON = 5.0
 
@@ -190,7 +190,33 @@ def test_a_spectrum_waits_for_its_kernel(client: httpx.Client, hand: Hand) -> No
     kernel = submit(client, 5)
     answer = client.post("/v1/spectra", json={"kernel": kernel, "top": 2, "vectors": True})
     assert answer.status_code == 202
-    assert answer.json()["waits_for"] == kernel
-    assert [array["shape"] for array in answer.json()["arrays"]] == [[2], [5, 2], [2]]
+    assert answer.json()["waits_for"] == [kernel]
+    shapes = {array["name"]: array["shape"] for array in answer.json()["arrays"]}
+    assert (shapes["eigenvalues"], shapes["eigenvectors"]) == ([2], [5, 2])
     hand.work(kernel)
-    assert client.get(answer.headers["Location"]).json()["waits_for"] is None
+    assert client.get(answer.headers["Location"]).json()["waits_for"] == []
+
+
+def test_a_prediction_waits_for_its_three_kernels(client: httpx.Client, hand: Hand) -> None:
+    """Each that is there changes the job, and so its entity tag: no 304 hides what it no longer waits for."""
+    answer, kernels = submit_prediction(client)
+    assert answer.status_code == 202, answer.text
+    job, tag = answer.headers["Location"], answer.headers["ETag"]
+    assert answer.json()["waits_for"] == sorted(kernels)
+    for done, kernel in enumerate(kernels, 1):
+        hand.work(kernel)
+        seen = client.get(job, headers={"If-None-Match": tag})
+        assert (seen.status_code, seen.json()["waits_for"]) == (200, sorted(kernels[done:]))
+        tag = seen.headers["ETag"]
+    assert str(hand.take().lease.job) == answer.json()["id"]
+
+
+def test_an_unfinished_kernel_is_refused_where_the_client_says_so(client: httpx.Client, hand: Hand) -> None:
+    train = points(client, 5, targets=TARGETS)
+    kernels = {"train": client.post("/v1/kernels", json=kernel_spec(train)).json()["id"], "unfinished": "refuse"}
+    asked = {"train": train, "kernels": kernels, "times": [1], "start": "zero"}
+    refused = client.post("/v1/predictions", json=asked)
+    assert refused.status_code == 409
+    assert refused.json()["errors"][0]["pointer"] == "/kernels/train"
+    hand.work(kernels["train"])
+    assert client.post("/v1/predictions", json=asked).status_code == 202

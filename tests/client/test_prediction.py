@@ -208,7 +208,7 @@ def test_kernels_may_still_be_running_unless_that_is_refused(client: ntkd.Client
         client.prediction(x, times=[1.0], kernels=kernels, start="zero")
     assert (caught.value.status, caught.value.problem.errors[0].pointer) == (409, "/kernels/train")
     waiting = client.prediction(x, times=[1.0], kernels={"train": slow.id}, start="zero", wait=False)
-    assert str(waiting.job.waits_for) == slow.id
+    assert [str(other) for other in waiting.job.waits_for] == [slow.id]
     slow.cancel()
     with pytest.raises(ntkd.JobFailed):
         waiting.array("train_mean")

@@ -1,12 +1,15 @@
 """A database, a dataset, and jobs to move about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 from uuid import UUID
 
 import numpy as np
 import pytest
 
 from contracts.kernels import KernelSpec
+from contracts.kinds import Spec
+from contracts.plan import ArrayPlan, PartPlan, Plan, References
 from contracts.settings import Settings
 from ntk_engine.architecture import mlp
 from storage.database import Database
@@ -15,6 +18,27 @@ from storage.jobs.submission import submit
 
 LIMITS = Settings()
 Submit = Callable[..., UUID]
+
+
+class Needs(Spec):
+    """A job of one part, which needs the results of others; one that is named twice is one that it waits for."""
+
+    kind: ClassVar[str] = "needs"
+
+    others: list[str]
+    number: int
+
+    def jobs(self) -> dict[str, str]:
+        return {f"/others/{place}": other for place, other in enumerate(self.others)}
+
+    def plan(self, references: References, limits: Settings) -> Plan:
+        return Plan((ArrayPlan("state", (1, 1), "float64", 1, 1),), (PartPlan({}, 1),), "steps", 1.0, 1)
+
+
+def needing(database: Database, others: Sequence[UUID] = (), number: int = 0) -> UUID:
+    """The one job that needs these and has this number."""
+    with database.begin() as write:
+        return submit(write, Needs(others=[str(other) for other in others], number=number), LIMITS, "test")[0]
 
 
 def store_points(database: Database, points: int, identity: str = "a" * 32) -> str:

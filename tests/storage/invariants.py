@@ -19,6 +19,7 @@ PARTS = """
     FROM job LEFT JOIN part ON part.job_id = job.id GROUP BY job.id"""
 EVENTS = """
     SELECT job.*, count(event) AS events, min(event.version) AS first, max(event.version) AS last,
+           count(event) FILTER (WHERE event.type = 'ready') AS readies,
            count(event) FILTER (WHERE event.version = job.version
                AND (event.state, event.done, event.total) = (job.state, job.work_done, job.work_total)) AS mirrors
     FROM job LEFT JOIN event ON event.job_id = job.id GROUP BY job.id"""
@@ -28,7 +29,11 @@ TILES = """
     FROM job JOIN stored_array a ON a.job_id = job.id,
          LATERAL (SELECT ceil(a.shape[1] / a.tile_rows::numeric) AS down,
                          ceil(coalesce(a.shape[2], 1) / a.tile_cols::numeric) AS across) grid"""
-CAUSES = "SELECT job.*, cause.state AS cause FROM job LEFT JOIN job cause ON cause.id = job.waits_for"
+CAUSES = """
+    SELECT job.*, count(cause) FILTER (WHERE cause.state <> 'succeeded') AS needed,
+           count(cause) FILTER (WHERE cause.state NOT IN ('queued', 'running')) AS finished,
+           count(cause) FILTER (WHERE cause.created_at >= job.created_at) AS younger
+    FROM job LEFT JOIN awaited ON job_id = job.id LEFT JOIN job cause ON cause.id = on_id GROUP BY job.id"""
 # A tile's bytes are there as soon as it is, and no longer.
 PIECES = """
     SELECT coalesce(tile.array_id, piece.array_id) AS array_id, count(piece) AS pieces, count(DISTINCT tile) AS tiles
@@ -55,8 +60,11 @@ BROKEN = {
     "a succeeded job has every tile": (TILES, "state = 'succeeded' AND tiles <> planned"),
     "no tile is beyond the plan": (TILES, "tiles > planned"),
     "a tile has pieces, and a piece a tile": (PIECES, "pieces = 0 OR tiles = 0"),
-    "only an unfinished job is waited for": (CAUSES, "cause IN ('succeeded', 'failed', 'cancelled')"),
-    "only a queued job waits": (CAUSES, "waits_for IS NOT NULL AND state <> 'queued'"),
+    "a job waits for those that have not succeeded": (CAUSES, "waits <> needed"),
+    "only an unfinished job is waited for": (CAUSES, "finished > 0"),
+    "whoever waits is younger than what it waits for": (CAUSES, "younger > 0"),
+    "only a queued job waits, and none that has begun": (CAUSES, "waits > 0 AND (state <> 'queued' OR attempts > 0)"),
+    "what a job waited for is there once": (EVENTS, "readies > 1 OR readies > 0 AND waits > 0"),
 }
 
 

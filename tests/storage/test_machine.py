@@ -22,7 +22,7 @@ from storage.database import Database, Write
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim, Lease, LeaseLostError
-from tests.storage.conftest import store_points
+from tests.storage.conftest import Needs, store_points
 from tests.storage.invariants import broken
 
 # So little memory that 40 points make three parts of one tile each.
@@ -34,7 +34,8 @@ EXPIRE = text(
     "WHERE job_id = :job AND index = :index AND attempt = :attempt AND state = 'running'"
 )
 SEEN = text("""
-    SELECT job.id, job.state, job.waits_for, (SELECT count(*) FROM event WHERE job_id = job.id) AS events,
+    SELECT job.id, job.state, (SELECT count(*) FROM event WHERE job_id = job.id) AS events,
+           ARRAY(SELECT on_id FROM awaited WHERE job_id = job.id) AS waits_for,
            ARRAY(SELECT part.state FROM part WHERE job_id = job.id ORDER BY index) AS parts FROM job""")
 PICK = st.integers(0, 1000)
 
@@ -54,7 +55,7 @@ class JobTwin:
     id: UUID
     key: tuple[object, ...]
     parts: list[PartTwin]
-    waits_for: UUID | None = None
+    waits_for: set[UUID] = field(default_factory=set)
     state: State = State.QUEUED
     served: int = 0
     version: int = 1
@@ -83,7 +84,7 @@ class Twin:
         return job.state in (State.FAILED, State.CANCELLED)
 
     def claim(self) -> tuple[UUID, int, int, int] | None:
-        open_ = [job for job in self.jobs.values() if job.queued() and job.waits_for is None]
+        open_ = [job for job in self.jobs.values() if job.queued() and not job.waits_for]
         if not open_:
             return None
         job = min(open_, key=lambda job: job.served)
@@ -107,7 +108,8 @@ class Twin:
         if all(p.state is State.SUCCEEDED for p in job.parts):
             job.state = State.SUCCEEDED
             for other in self.waiting(job.id):
-                other.waits_for, other.version = None, other.version + 1
+                other.waits_for.discard(job.id)
+                other.version += 1
         return job.state
 
     def fail(self, job: JobTwin, part: PartTwin, *, retry: bool) -> State:
@@ -122,7 +124,7 @@ class Twin:
     def end(self, job: JobTwin, state: State) -> bool:
         if job.state.finished:
             return False
-        job.state, job.waits_for, job.version = state, None, job.version + 1
+        job.state, job.waits_for, job.version = state, set(), job.version + 1
         for part in job.parts:
             part.state = part.state if part.state.finished else State.CANCELLED
         for other in self.waiting(job.id):
@@ -130,7 +132,7 @@ class Twin:
         return True
 
     def waiting(self, cause: UUID) -> list[JobTwin]:
-        return [job for job in self.jobs.values() if job.waits_for == cause]
+        return [job for job in self.jobs.values() if cause in job.waits_for]
 
 
 class Moves(RuleBasedStateMachine):
@@ -142,7 +144,7 @@ class Moves(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         with self.database.begin() as write:
-            write.execute(text("UPDATE job SET waits_for = NULL"))
+            write.execute(text("DELETE FROM awaited"))
             write.execute(text("DELETE FROM job"))
         self.twin = Twin()
         self.claims: list[Claim] = []
@@ -155,12 +157,13 @@ class Moves(RuleBasedStateMachine):
         claim = self.claims[-1 - pick % min(len(self.claims), 4)]
         return claim, self.twin.held(claim.lease)
 
-    def submit(self, spec: Spec, key: tuple[object, ...], waits_for: UUID | None, parts: int) -> None:
+    def submit(self, spec: Spec, key: tuple[object, ...], needed: list[JobTwin], parts: int) -> None:
         with self.database.begin() as write:
             id_, created = submit(write, spec, LIMITS, "test")
         found = self.twin.live(key)
         assert (found is None) == created
         if found is None:
+            waits_for = {job.id for job in needed if job.state is not State.SUCCEEDED}
             self.twin.jobs[id_] = JobTwin(id_, key, [PartTwin() for _ in range(parts)], waits_for)
         else:
             assert found.id == id_
@@ -168,17 +171,29 @@ class Moves(RuleBasedStateMachine):
     @rule(depth=st.integers(1, 2))
     def submit_kernel(self, depth: int) -> None:
         spec = KernelSpec(dataset=self.dataset, architecture=mlp(depth=depth), kernels=["ntk"])
-        self.submit(spec, ("kernels", depth), None, 3)
+        self.submit(spec, ("kernels", depth), [], 3)
 
     @precondition(lambda self: self.twin.jobs)
     @rule(pick=PICK, top=st.integers(1, 2))
     def submit_spectrum(self, pick: int, top: int) -> None:
         kernel = self.job(pick)
         try:
-            waits_for = None if kernel.state is State.SUCCEEDED else kernel.id
-            self.submit(SpectrumSpec(kernel=kernel.id, top=top), ("spectra", *kernel.key, top), waits_for, 1)
+            self.submit(SpectrumSpec(kernel=kernel.id, top=top), ("spectra", *kernel.key, top), [kernel], 1)
         except ProblemError:
-            assert kernel.key[0] == "spectra" or self.twin.dead(kernel)
+            assert kernel.key[0] != "kernels" or self.twin.dead(kernel)
+
+    @precondition(lambda self: self.twin.jobs)
+    @rule(picks=st.lists(PICK, max_size=3), number=st.integers(1, 2))
+    def submit_needing(self, picks: list[int], number: int) -> None:
+        needed = [self.job(pick) for pick in picks]
+        others = [str(job.id) for job in needed]
+        dead = any(self.twin.dead(job) for job in needed)
+        try:
+            self.submit(Needs(others=others, number=number), ("needs", *others, number), needed, 1)
+        except ProblemError:
+            assert dead
+        else:
+            assert not dead
 
     @rule()
     def claim(self) -> None:
@@ -283,7 +298,7 @@ class Moves(RuleBasedStateMachine):
         assert seen.keys() == self.twin.jobs.keys()
         for job in self.twin.jobs.values():
             row = seen[job.id]
-            assert (row.state, row.waits_for, row.events) == (job.state, job.waits_for, job.version)
+            assert (row.state, set(row.waits_for), row.events) == (job.state, job.waits_for, job.version)
             assert row.parts == [part.state for part in job.parts]
         assert broken(self.database) == []
 

@@ -22,13 +22,14 @@ from storage.database import Database, Read
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim, LeaseLostError
-from tests.storage.conftest import store_points
+from tests.storage.conftest import Needs, store_points
 from tests.storage.invariants import broken
 
 SECONDS, THREADS, MOST = 8.0, 10, 3
 # So little memory that 90 points make six parts of one tile each.
 LIMITS = Settings(memory_bytes=MIB)
 POINTS, TILE = 90, 32
+KINDS = ["kernels", "spectra", "needs"]
 PROBLEM = COMPUTATION_FAILED.problem("it broke")
 EXPIRE = text(
     "UPDATE part SET lease_until = clock_timestamp() - interval '1 s' "
@@ -59,7 +60,7 @@ class Actor:
     def run(self) -> dict[str, int]:
         moves: list[Callable[[], object]] = [self.claim] * 8 + [self.finish] * 10 + [self.submit] * 4
         moves += [self.renew, self.release, self.fail, self.fail, self.expire, self.sweep, self.sweep]
-        moves += [self.submit_spectrum] * 3 + [self.cancel, self.delete]
+        moves += [self.submit_spectrum] * 3 + [self.submit_needing] * 3 + [self.cancel, self.delete]
         while time.monotonic() < self.until:
             move = self.rng.choice(moves)
             with suppress(ProblemError, LeaseLostError):
@@ -111,13 +112,13 @@ class Actor:
             with self.database.begin() as write:
                 transitions.lose(write, lease, MOST)
 
-    def _job(self, kind: str) -> UUID:
+    def _jobs(self, kinds: list[str], most: int) -> list[UUID]:
         with self.database.read() as read:
-            query = text("SELECT id FROM job WHERE kind = :kind ORDER BY random() LIMIT 1")
-            found = read.execute(query, {"kind": kind}).scalar_one_or_none()
-        if found is None:
+            query = text("SELECT id FROM job WHERE kind = ANY(:kinds) ORDER BY random() LIMIT :most")
+            found = read.execute(query, {"kinds": kinds, "most": most}).scalars().all()
+        if not found:
             raise LeaseLostError
-        return UUID(str(found))
+        return list(found)
 
     def _submit(self, spec: Spec) -> None:
         with self.database.begin() as write:
@@ -128,15 +129,19 @@ class Actor:
         self._submit(KernelSpec(dataset=self.dataset, architecture=architecture, kernels=["ntk"]))
 
     def submit_spectrum(self) -> None:
-        self._submit(SpectrumSpec(kernel=self._job("kernels"), top=self.rng.randint(1, 2)))
+        self._submit(SpectrumSpec(kernel=self._jobs(["kernels"], 1)[0], top=self.rng.randint(1, 2)))
+
+    def submit_needing(self) -> None:
+        others = self._jobs(KINDS, self.rng.randint(1, 3))
+        self._submit(Needs(others=[str(other) for other in others], number=self.rng.randint(1, 2)))
 
     def cancel(self) -> None:
-        job = self._job(self.rng.choice(["kernels", "spectra"]))
+        (job,) = self._jobs([self.rng.choice(KINDS)], 1)
         with self.database.begin() as write:
             transitions.cancel(write, job)
 
     def delete(self) -> None:
-        transitions.delete(self.database, self._job(self.rng.choice(["kernels", "spectra"])))
+        transitions.delete(self.database, *self._jobs([self.rng.choice(KINDS)], 1))
 
 
 def watch(database: Database, until: float) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from hashlib import sha256
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg
@@ -96,8 +96,58 @@ def test_tiles_of_an_older_version_stay_as_they_are(older: Connection) -> None:
     for row, value in enumerate(VALUES):
         np.testing.assert_array_equal(arrays._panel(older, stored, row, slice(0, 2535)), value[None])
     assert older.execute(text("SELECT count(*) FROM piece")).scalar_one() == 2 * 3
-    migrate(older, "-2")
+    migrate(older, "-3")
     assert older.execute(text("SELECT * FROM tile ORDER BY row")).all() == before
+
+
+def add_job(connection: Connection, *, waits_for: UUID | None = None) -> UUID:
+    """A queued job of revision 0004."""
+    id_ = uuid4()
+    insert = text("""
+        INSERT INTO job (id, kind, digest, spec, engine, unit, parts_total, parts_open, work_total, seconds, waits_for)
+        VALUES (:id, 'spectra', :digest, '{}', '', '', 1, 1, 1, 1, :waits_for)""")
+    connection.execute(insert, {"id": id_, "digest": str(id_), "waits_for": waits_for})
+    return id_
+
+
+def jobs(connection: Connection) -> list[object]:
+    """All of them, and how their table is indexed."""
+    rows = connection.execute(text("SELECT to_jsonb(job) FROM job ORDER BY id")).scalars().all()
+    indices = "SELECT indexdef FROM pg_indexes WHERE tablename = 'job' ORDER BY indexname"
+    return [*rows, *connection.execute(text(indices)).scalars().all()]
+
+
+def test_jobs_that_wait_are_carried_over_and_back(older: Connection) -> None:
+    migrate(older, "0004")
+    root = add_job(older)
+    waiting = add_job(older, waits_for=root)
+    before = jobs(older)
+    migrate(older, "0005")
+    assert older.execute(text("SELECT job_id, on_id FROM awaited")).all() == [(waiting, root)]
+    waits = {row.id: row.waits for row in older.execute(text("SELECT id, waits FROM job"))}
+    assert waits == {root: 0, waiting: 1}
+    migrate(older, "-1")
+    assert jobs(older) == before
+    migrate(older, "head")
+    assert differences(older) == []
+
+
+def test_an_older_version_has_no_jobs_that_wait_for_several(older: Connection) -> None:
+    """They go, and with them who waits for them; of the others none does."""
+    migrate(older, "0004")
+    roots = [add_job(older) for _ in range(3)]
+    one = add_job(older, waits_for=roots[0])
+    after_one = add_job(older, waits_for=one)
+    several = add_job(older, waits_for=roots[0])
+    after_several = add_job(older, waits_for=several)
+    add_job(older, waits_for=after_several)
+    migrate(older, "0005")
+    for other in roots[1:]:
+        older.execute(text("INSERT INTO awaited VALUES (:job, :on)"), {"job": several, "on": other})
+    older.execute(text("UPDATE job SET waits = 3 WHERE id = :job"), {"job": several})
+    migrate(older, "-1")
+    left = {row.id: row.waits_for for row in older.execute(text("SELECT id, waits_for FROM job"))}
+    assert left == dict.fromkeys(roots) | {one: roots[0], after_one: one}
 
 
 def test_pieces_go_with_their_tile(empty: Database) -> None:

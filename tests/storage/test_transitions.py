@@ -197,7 +197,7 @@ def test_cancelling_ends_a_job_and_its_tiles_and_can_be_repeated(empty: Database
 def test_a_job_waits_for_another(empty: Database, submit_kernel: Submit) -> None:
     kernel = submit_kernel(10)
     spectrum = spectrum_of(empty, kernel)
-    assert read(empty, spectrum).waits_for == kernel
+    assert read(empty, spectrum).waits_for == [kernel]
     claim = take(empty)
     assert claim.lease.job == kernel
     assert transitions.claim(empty, "w2", "cpu", 60.0) is None
@@ -230,7 +230,7 @@ def test_what_waited_for_a_cancelled_job_is_not_taken_for_a_new_one(empty: Datab
     kernel = submit_kernel(10)
     again = spectrum_of(empty, kernel)
     assert again != waiting
-    assert read(empty, again).waits_for == kernel
+    assert read(empty, again).waits_for == [kernel]
 
 
 def test_a_job_that_may_begin_has_changed(empty: Database, submit_kernel: Submit) -> None:
@@ -238,7 +238,7 @@ def test_a_job_that_may_begin_has_changed(empty: Database, submit_kernel: Submit
     assert (read(empty, spectrum).version, finish(empty, take(empty))) == (1, State.SUCCEEDED)
     with empty.read() as reading:
         assert [event.type for event in queries.events(reading, spectrum, 0)] == ["queued", "ready"]
-    assert (read(empty, spectrum).version, read(empty, spectrum).waits_for) == (2, None)
+    assert (read(empty, spectrum).version, read(empty, spectrum).waits_for) == (2, [])
 
 
 def test_equal_specs_are_one_job(empty: Database, submit_kernel: Submit) -> None:
