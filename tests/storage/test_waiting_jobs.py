@@ -17,6 +17,7 @@ from storage import arrays
 from storage.arrays import TileData
 from storage.database import Database
 from storage.jobs import queries, transitions
+from storage.jobs.statements import LOCK
 from storage.jobs.transitions import Claim
 from tests.storage.conftest import needing
 from tests.storage.invariants import broken
@@ -149,13 +150,36 @@ def test_whoever_waits_is_younger_whatever_the_clock_does(checked: Database) -> 
 def test_jobs_that_succeed_at_the_same_moment_open_what_needs_them_once(checked: Database) -> None:
     for number in range(ROUNDS):
         roots = [needing(checked, number=3 * number + place) for place in range(3)]
-        all_, two = needing(checked, roots), needing(checked, roots[:2])
+        needs = [needing(checked, roots, other) for other in range(4)]
         at_once(*(partial(finish, checked, claim) for claim in taken(checked, 3).values()))
-        assert events(checked, all_) == ["queued", "nearer", "nearer", "ready"]
-        assert events(checked, two) == ["queued", "nearer", "ready"]
-        opened = taken(checked, 3)
-        assert opened.keys() == {all_, two}
-        at_once(*(partial(finish, checked, claim) for claim in opened.values()))
+        assert [events(checked, job) for job in needs] == [["queued", "nearer", "nearer", "ready"]] * 4
+        assert list(taken(checked, 5)) == needs
+
+
+def blocked(database: Database) -> bool:
+    """Whether somebody waits for a lock."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with database.read() as reading:
+        return bool(reading.execute(query).scalar_one())
+
+
+def test_older_jobs_are_locked_first(checked: Database) -> None:
+    """Who holds a job may go on to those that wait for it: another who waits for this one has not got further."""
+    first = needing(checked)
+    left, right = needing(checked, [first], 1), needing(checked, [first], 2)
+    last = needing(checked, [left, right])
+    with ThreadPoolExecutor(1) as pool:
+        with checked.begin() as write:
+            write.execute(LOCK, {"job": right})
+            other = pool.submit(cancel, checked, first)
+            while not blocked(checked):
+                assert not other.done()
+            transitions.cancel(write, right)
+        other.result()
+    states = [read(checked, job).state for job in (first, left, right, last)]
+    assert states == [State.CANCELLED, State.FAILED, State.CANCELLED, State.FAILED]
 
 
 def test_jobs_that_end_at_the_same_moment(checked: Database) -> None:
