@@ -61,8 +61,8 @@ FINISH = _moving(
         FROM done WHERE NOT :last AND job_id = :job AND index = ANY(done.opens) AND state = 'waiting'
         RETURNING state),
     spared AS (
-        UPDATE part SET state = 'succeeded'
-        FROM done WHERE :last AND job_id = :job AND index <> :index AND state IN ('waiting', 'queued')
+        UPDATE part SET state = 'succeeded', lease_until = NULL, waits = 0
+        FROM done WHERE :last AND job_id = :job AND index <> :index AND state IN ('waiting', 'queued', 'running')
         RETURNING part.work),
     counted AS (SELECT 1 + count(*) AS parts, coalesce(sum(work), 0) AS work FROM spared),
     moved AS (

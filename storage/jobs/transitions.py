@@ -95,7 +95,8 @@ def finish(write: Write, lease: Lease, *, last: bool = False) -> State:
     """The part is done, and with the last one the job; raises LeaseLostError when the part is not the caller's.
 
     Called in the transaction that stored the part's tiles: they are there together or not at all. last: nothing is left
-    to do for the parts that nobody has taken, as where an iteration has ended sooner than planned; they count as done.
+    to do for other parts, as where an iteration has ended sooner than planned; they count as done, and whoever has one
+    has lost it.
     """
     job = _move(write, sql.FINISH, lease.fence | {"last": last})
     if job is None:

@@ -5,15 +5,16 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from contracts.jobs import State
 from contracts.kinds import Spec
 from contracts.plan import ArrayPlan, PartPlan, Plan, References
 from contracts.settings import Settings
 from storage import arrays
-from storage.arrays import TileData
+from storage.arrays import Dropped, TileData
 from storage.database import Database
-from storage.jobs import transitions
+from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim, LeaseLostError
 from tests.storage.conftest import LIMITS
@@ -100,3 +101,41 @@ def test_waiting_parts_end_with_their_job(empty: Database, job: UUID) -> None:
         assert transitions.cancel(write, job)
     assert broken(empty) == []
     assert take(empty) is None
+
+
+def test_a_part_may_be_the_last_before_its_turn(empty: Database, job: UUID) -> None:
+    """As where an iteration ends sooner than planned: what others would do counts as done."""
+    first, second = take(empty), take(empty)
+    assert first is not None
+    assert second is not None
+
+    def end(claim: Claim) -> State:
+        with empty.begin() as write:
+            stored = arrays.of_job(write, job)
+            arrays.write_tiles(write, stored, [TileData("state", 0, 0, np.full((1, 3), 1.0), latest=True)])
+            state = transitions.finish(write, claim.lease, last=True)
+        assert broken(empty) == []
+        return state
+
+    assert end(first) is State.SUCCEEDED
+    assert take(empty) is None
+    with empty.read() as read:
+        found = queries.get(read, job)
+    assert found is not None
+    assert (found.progress.done, found.progress.total) == (4, 4)
+    for claim in (first, second):
+        with pytest.raises(LeaseLostError):
+            end(claim)
+
+
+def test_a_dropped_array_leaves_nothing(empty: Database, job: UUID) -> None:
+    claim = take(empty)
+    assert claim is not None
+    finish(empty, claim, 1.0)
+    with empty.begin() as write:
+        stored = arrays.of_job(write, job)
+        arrays.drop(write, stored, [Dropped("state")])
+    with empty.read() as read:
+        assert arrays.of_job(read, job) == {}
+        left = text("SELECT (SELECT count(*) FROM tile), (SELECT count(*) FROM piece)")
+        assert tuple(read.execute(left).one()) == (0, 0)
