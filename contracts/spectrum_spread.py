@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Passes that are planned; a dozen are expected.
 MOST_PASSES = 60
 # A band takes about so long, and there are no more of them; below two it is not worth the exchange.
-BAND_SECONDS, MOST_BANDS = 10.0, 16
+BAND_SECONDS, MOST_BANDS = 1.5, 16
 # The exchange is at most this share of a pass.
 EXCHANGE_SHARE = 0.25
 # Rows and entries of a tile of what is handed on.

@@ -11,7 +11,7 @@ from contracts.answers import AnswerSpec, EarlyStopping, LearningCurve, Learning
 from contracts.prediction_plan import TILE
 from ntk_engine import function_space, spectrum
 from ntk_engine.function_space import Gaussian, HeldOut, Noise
-from storage.arrays import TileData
+from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.moved_inputs import Data, data_of, dynamics_of, kernels, start_of
@@ -61,10 +61,22 @@ def _early_stopping(spec: AnswerSpec, question: EarlyStopping, data: Data, conte
     }
     for name, value in numbers.items():
         yield _vector(name, torch.tensor([value], dtype=torch.float64))
+    if data.judged is not None:
+        times = {"cost": found.time, "start_cost": 0.0, "end_cost": float("inf")}
+        bounds = {name: _cost_bound(g, data.judged, time) for name, time in times.items()}
+        yield from (ErrorBound(name, bound) for name, bound in bounds.items())
+        yield ErrorBound("saved", bounds["cost"] + bounds["end_cost"])
     yield _vector("interval", torch.tensor(found.interval, dtype=torch.float64))
     some = torch.linspace(0, len(found.times) - 1, min(CURVE, len(found.times))).round().long()
     yield _vector("times", found.times.cpu()[some], CURVE)
     yield _vector("costs", found.costs.cpu()[some], CURVE)
+
+
+def _cost_bound(g: Gaussian, targets: Tensor, time: float) -> float:
+    """How far the cost on points held out may be off."""
+    found = g.test_at(time)
+    bound = function_space.cost_bound(found.mean - targets, found.mean_bound, found.covariance_bound)
+    return float(bound)
 
 
 def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, context: Context) -> Iterator[Result | None]:

@@ -119,3 +119,13 @@ def test_the_rank_on_the_circle(client: Client, beta: float, rank: int) -> None:
     values = client.spectrum(client.kernel(circle, depth=2, beta=beta, kernels=["ntk"])).eigenvalues
     # What rounding leaves of a zero eigenvalue: N ulp of the largest.
     assert (values > 200 * np.finfo(float).eps * values[0]).sum() == rank
+    found = client.spectrum_of(circle, depth=2, beta=beta, vectors=True)
+    assert found.value("rank") == rank
+    # Proposition 2: positive definite for β > 0, which the certificate tells; without, it cannot.
+    least, error = found.value("least_eigenvalue"), found.error_bound("least_eigenvalue")
+    assert least is not None
+    assert error is not None
+    assert (least > error) == (beta > 0)
+    assert error < 1e-12
+    # Eigenvalues but the constant's come twice.
+    np.testing.assert_array_equal(found.array("clusters")[:5], [0, 1, 1, 2, 2])
