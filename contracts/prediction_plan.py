@@ -59,7 +59,8 @@ def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
             seconds += _random_seconds(spec, spec.random_functions, sizes, limits)
             memory += 8 * ROOTS * (n + sizes.test) ** 2
     largest = max(arrays, key=lambda array: array.stored_bytes).name
-    pointer = "/covariance" if largest.endswith("covariance") else "/samples" if largest == "samples" else "/train"
+    pointer = "/times" if not spec.closed and spec.dynamics.type == "descent" else "/train"
+    pointer = "/covariance" if largest.endswith("covariance") else "/samples" if largest == "samples" else pointer
     part = PartPlan({"method": "conjugate" if iterated else "dense"}, len(spec.times))
     # All that a part makes is stored at its end.
     whole = Plan(arrays, (part,), "times", seconds + stored * SECONDS_PER_STORED_BYTE, memory + 2 * stored)

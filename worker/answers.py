@@ -1,6 +1,7 @@
 """Answer jobs: one part, from kernels and targets to when to stop, what is learned last, or how the error falls."""
 
 from collections.abc import Iterator
+from math import isfinite
 
 import numpy as np
 import torch
@@ -52,6 +53,8 @@ def _early_stopping(spec: AnswerSpec, question: EarlyStopping, data: Data, conte
     else:
         known = Noise(question.noise**2)
     found = function_space.early_stopping(g, known, slack=question.slack)
+    if not (isfinite(found.cost) and isfinite(found.start)):
+        raise ArithmeticError("the cost of these targets is too large a number for float64")
     numbers = {
         "time": found.time,
         "cost": found.cost,

@@ -119,8 +119,9 @@ def _operator(k: Tensor) -> float:
 
 
 def expected_error(k: Tensor, functions: int) -> float:
-    """The root of the mean square of ‖K_P − K‖_F/‖K‖_F, for P Gaussian functions of covariance K (N×N)."""
-    found: float = ((1 + float(k.trace() / k.norm()) ** 2) / functions) ** 0.5
+    """The root of the mean square of ‖K_P − K‖_F/‖K‖_F, for P Gaussian functions of covariance K (N×N); 0 of K = 0."""
+    norm = float(k.norm())
+    found: float = ((1 + (float(k.trace()) / norm) ** 2) / functions) ** 0.5 if norm else 0.0
     return found
 
 

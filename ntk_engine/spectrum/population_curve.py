@@ -87,6 +87,10 @@ def population_curve(
 
 def _errors(k: Tensor, y: Tensor, part: float, ridge: float, start: float, noise: float) -> tuple[Tensor, Tensor]:
     """Those of each point (M), and of those trained on (a number), at one α."""
+    if ridge == 0.0:
+        # K = 0, and so is f.
+        points = y.square().sum(dim=1) + noise * y.shape[1]
+        return points, points.mean()
     g, turned = _settled(k, part, ridge, max(start, ridge))
     own = g.diagonal()
     power = (g @ y).square().sum(dim=1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ntkd import Client, ProblemError
+from ntkd import Client, JobFailed, ProblemError
 
 RNG = np.random.default_rng(5)
 X, NEW = RNG.normal(size=(40, 3)), RNG.normal(size=(25, 3))
@@ -170,6 +170,17 @@ def test_what_does_not_fit_is_named(client: Client, question: Any, held_out: boo
     found = [fault.pointer for fault in refused.value.problem.errors]
     assert len(found) == 1
     assert found[0].startswith(pointer)
+
+
+def test_no_kernel_and_targets_too_large(client: Client) -> None:
+    """Nothing is learned, whatever is asked; and what no number holds is said in a sentence."""
+    zeros, ones = np.zeros((6, 3)), np.ones((6, 1))
+    network = NETWORK | {"beta": 0.0}
+    curve = client.answer({"type": "learning_curve", "sizes": [2, 6]}, zeros, ones, **network)
+    np.testing.assert_array_equal(curve.array("unseen_error"), 1.0)
+    assert np.isinf(client.answer("learning_order", zeros, ones, **network).array("points")).all()
+    with pytest.raises(JobFailed, match="too large"):
+        client.answer("early_stopping", X, Y * 1e200, client.dataset(NEW, JUDGED), **NETWORK)
 
 
 def test_a_set_held_out_needs_targets(client: Client) -> None:

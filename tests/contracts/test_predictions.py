@@ -157,6 +157,14 @@ def test_a_covariance_beyond_the_limits_is_refused_by_its_field() -> None:
     assert refused.value.problem.figures is not None
 
 
+def test_too_many_steps_are_refused_by_their_times() -> None:
+    steps = {"cost": "huber", "dynamics": {"type": "descent", "learning_rate": 1e-3}}
+    assert plan(**steps, times=[1.0])
+    with pytest.raises(ProblemError) as refused:
+        plan(**steps, times=[1.0, 1e9])
+    assert refused.value.problem.errors[0].pointer == "/times"
+
+
 def test_only_kernels_that_are_needed_are_asked_for() -> None:
     assert plan(architecture=None, kernels={"train": GRAM, "cross": CROSS}, start="zero")
     assert plan(architecture=None, kernels={"train": GRAM}, test=None)
