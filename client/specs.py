@@ -42,12 +42,10 @@ def kernel_spec(
     method: its type, or the whole of it: {"type": "monte_carlo", "draws": 1000, "width": 500, "seed": 0}, or of one
     network {"type": "empirical", "width": 500, "n_outputs": 10, "outputs": "full", "seed": 0}.
     """
-    if isinstance(architecture, str):
-        named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
-        architecture = {"type": architecture} | named
+    network = _network(architecture, depth=depth, activation=activation, beta=beta, sigma_w=sigma_w)
     kernels = [kernels] if isinstance(kernels, str) else list(kernels)
-    network = {"dataset": dataset, "against": against, "architecture": architecture}
-    return network | {"kernels": kernels, "method": method, "dtype": dtype}
+    of = {"dataset": dataset, "against": against, "architecture": network}
+    return of | {"kernels": kernels, "method": method, "dtype": dtype}
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -88,10 +86,8 @@ def training_spec(
     **options: Any,
 ) -> dict[str, Any]:
     """A training job on a dataset; `architecture` is a type with the keywords after it, or the whole of it as JSON."""
-    if isinstance(architecture, str):
-        named = {"depth": depth, "width": width, "activation": activation, "beta": beta, "sigma_w": sigma_w}
-        architecture = {"type": architecture} | named
-    return {"dataset": dataset, "architecture": architecture, "record": record} | options
+    network = _network(architecture, depth=depth, width=width, activation=activation, beta=beta, sigma_w=sigma_w)
+    return {"dataset": dataset, "architecture": network, "record": record} | options
 
 
 class PredictionOptions(TypedDict, total=False):
@@ -140,8 +136,7 @@ def moved_spec(
     """A job in function space on two datasets: of an architecture, which is a type with the keywords after it or the
     whole of it as JSON; or of kernel jobs, {"train": id, "cross": id, "test": id}.
     """
-    named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
-    network = {"type": architecture} | named if isinstance(architecture, str) else architecture
+    network = _network(architecture, depth=depth, activation=activation, beta=beta, sigma_w=sigma_w)
     of = {"architecture": network} if kernels is None else {"kernels": kernels}
     return {"train": train, "test": test} | of | options
 
@@ -198,6 +193,10 @@ def network_spectrum_spec(
     **options: Any,
 ) -> dict[str, Any]:
     """A spectrum job of the kernel of an architecture, which is given as in `kernel_spec`, on a dataset."""
-    named = {"depth": depth, "activation": activation, "beta": beta, "sigma_w": sigma_w}
-    network = {"type": architecture} | named if isinstance(architecture, str) else architecture
+    network = _network(architecture, depth=depth, activation=activation, beta=beta, sigma_w=sigma_w)
     return {"dataset": dataset, "architecture": network} | options
+
+
+def _network(architecture: str | Network, **named: Any) -> Network:
+    """The whole of a network, or its type with what is named beside it."""
+    return {"type": architecture, **named} if isinstance(architecture, str) else architecture

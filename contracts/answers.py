@@ -1,9 +1,8 @@
 """Answer jobs: when to stop, what is learned last, how the error falls with more data (Section 5)."""
 
-from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from contracts.answer_plan import plan
 from contracts.dynamics import Dynamics, Ensemble, Flow, Given, Start, Zero
@@ -12,7 +11,7 @@ from contracts.moved import Moved
 from contracts.moved_sizes import Sizes
 from contracts.plan import Plan, References
 from contracts.settings import Settings
-from contracts.spec_types import by_name
+from contracts.spec_types import by_name, rising
 
 MOST_LEVELS, MOST_SIZES, MOST_RIDGES = 100, 1000, 100
 
@@ -47,7 +46,7 @@ class LearningCurve(Asked):
     """The error that the spectral theory expects on points that are not among the N of `train` that are trained on."""
 
     type: Literal["learning_curve"] = "learning_curve"
-    sizes: list[Annotated[int, Field(ge=1)]] = Field(
+    sizes: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(rising)] = Field(
         min_length=1, max_length=MOST_SIZES, description="N, rising, at most the number of points"
     )
     ridges: list[Annotated[float, Field(ge=0)]] = Field(
@@ -57,13 +56,6 @@ class LearningCurve(Asked):
         "points", description="an effective ridge for each point, O(N³) for every size and ridge; or one for all"
     )
     noise: float = Field(0.0, ge=0, description="deviation of noise that is added to all targets, those of tests too")
-
-    @field_validator("sizes")
-    @classmethod
-    def _rising(cls, sizes: list[int]) -> list[int]:
-        if any(a >= b for a, b in pairwise(sizes)):
-            raise ValueError("sizes must rise, and each be there once")
-        return sizes
 
 
 Question = Annotated[

@@ -2,13 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from contracts.dynamics import Ensemble, Given, Start
 from contracts.kernel_jobs import KernelJobs
 from contracts.kinds import Spec
-from contracts.spec_types import DatasetId
-from ntk_engine.architecture import Architecture, canonical, simplified
+from contracts.spec_types import DatasetId, LimitNetwork
 
 
 class Moved(Spec):
@@ -21,20 +20,11 @@ class Moved(Spec):
     test: DatasetId | None = Field(
         None, description="points to predict at (n×d); targets, where there are any, are judged"
     )
-    architecture: Architecture | None = None
+    architecture: LimitNetwork | None = None
     kernels: KernelJobs | None = Field(None, description="kernel jobs, in place of an architecture")
     trained: Literal["all", "last_layer"] = Field(
         "all", description="which parameters: all of them move f by Θ, those of the last layer by Σ"
     )
-
-    @field_validator("architecture")
-    @classmethod
-    def _in_one_form(cls, architecture: Architecture | None) -> Architecture | None:
-        return None if architecture is None else simplified(architecture, finite=False)
-
-    @field_serializer("architecture")
-    def _as_json(self, architecture: Architecture | None) -> dict[str, object] | None:
-        return None if architecture is None else canonical(architecture, finite=False)
 
     @model_validator(mode="after")
     def _of_one_kernel(self) -> Any:

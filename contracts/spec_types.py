@@ -1,9 +1,14 @@
 """Field types that several specs share."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, Field, PlainSerializer, Strict
+
+from ntk_engine.architecture import Architecture, canonical, simplified
+
+Number = TypeVar("Number", int, float)
 
 
 def by_name(value: object) -> object:
@@ -11,6 +16,19 @@ def by_name(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
+def rising(values: list[Number]) -> list[Number]:
+    """They themselves; raises ValueError where they do not rise."""
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError("these numbers must rise, and each be there once")
+    return values
+
+
+# A network in the limit of infinite width, in the form in which such are compared.
+LimitNetwork = Annotated[
+    Architecture,
+    AfterValidator(lambda network: simplified(network, finite=False)),
+    PlainSerializer(lambda network: canonical(network, finite=False)),
+]
 DType = Literal["float64", "float32"]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="equal seeds draw equal networks")]
 DatasetId = Annotated[

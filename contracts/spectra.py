@@ -2,15 +2,14 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_serializer, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from contracts.kinds import Asked, Spec
 from contracts.plan import Plan, References
 from contracts.settings import Settings
-from contracts.spec_types import ArrayName, DatasetId, JobId
+from contracts.spec_types import ArrayName, DatasetId, JobId, LimitNetwork
 from contracts.spectrum_plan import plan
 from contracts.spectrum_sizes import Sizes
-from ntk_engine.architecture import Architecture, canonical, simplified
 
 MOST_RIDGES, MOST_PROJECTED = 1000, 16
 
@@ -52,7 +51,7 @@ class SpectrumSpec(Spec):
     kind: ClassVar[str] = "spectra"
 
     dataset: DatasetId | None = Field(None, description="points; with `architecture`, in place of a kernel job")
-    architecture: Architecture | None = Field(None, description="whose kernel `array` is: ntk or nngp")
+    architecture: LimitNetwork | None = Field(None, description="whose kernel `array` is: ntk or nngp")
     kernel: JobId | None = Field(None, validate_default=True, description="the kernel job; it may still be running")
     array: ArrayName = Field("ntk", description="which of its arrays")
     top: int | None = Field(None, ge=1, description="only the largest so many eigenvalues; null: all of them")
@@ -65,15 +64,6 @@ class SpectrumSpec(Spec):
     decay: tuple[int, int] | None = Field(
         None, strict=False, description="first and last i, from 1, to which λ_i ~ i^(−α) is fitted"
     )
-
-    @field_validator("architecture")
-    @classmethod
-    def _in_one_form(cls, architecture: Architecture | None) -> Architecture | None:
-        return None if architecture is None else simplified(architecture, finite=False)
-
-    @field_serializer("architecture")
-    def _as_json(self, architecture: Architecture | None) -> dict[str, object] | None:
-        return None if architecture is None else canonical(architecture, finite=False)
 
     @field_validator("kernel")
     @classmethod

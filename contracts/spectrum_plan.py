@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TILE = 512
 # Products with the matrix that a block Krylov iteration is expected to take.
-EXPECTED_PASSES = 12
+EXPECTED_PASSES = 20
 # Columns that it multiplies at once and those of its basis, as functions of `top`; see ntk_engine.spectrum.top.
 LEAST_BLOCK, LEAST_BASIS, BASIS_BLOCKS = 16, 128, 3
 # Peaks measured at N = 2,048 and 3,072, above what the worker holds before: matrices for all eigenvalues (2.9), for
@@ -37,7 +37,7 @@ TILES_BYTES, HELD_SHARE = 256 * MIB, 0.5
 # Copies of a cross matrix, and of functions that are projected.
 CROSSES, FUNCTIONS = 3, 3
 # Reading a stored matrix once costs about this much, beside which the products do not show.
-SECONDS_PER_READ_BYTE = 1 / 500e6
+SECONDS_PER_READ_BYTE = 1 / 250e6
 
 
 class Method(NamedTuple):

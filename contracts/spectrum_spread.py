@@ -13,7 +13,7 @@ from contracts.plan import SECONDS_PER_STORED_BYTE, ArrayPlan, PartPlan
 if TYPE_CHECKING:
     from contracts.spectrum_sizes import Sizes
 
-# Passes that are planned; a dozen are expected.
+# Passes that are planned; some twenty are expected.
 MOST_PASSES = 60
 # A band takes about so long, and there are no more of them; below two it is not worth the exchange.
 BAND_SECONDS, MOST_BANDS = 1.5, 16
