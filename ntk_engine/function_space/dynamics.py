@@ -46,6 +46,10 @@ class Dynamics(ABC):
     def gain_at_zero(self, t: float) -> float:
         """The limit of (1 − d_t(λ))/λ for λ → 0."""
 
+    @abstractmethod
+    def convex(self, largest: float) -> bool:
+        """Whether d_t and g_t fall and are convex up to that λ, at every time, and so d_t + r g_t for a ridge r."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flow(Dynamics):
@@ -62,6 +66,10 @@ class Flow(Dynamics):
     def gain_at_zero(self, t: float) -> float:
         """The time itself."""
         return t
+
+    def convex(self, largest: float) -> bool:
+        """e^{−tλ} is, and (1 − e^{−tλ})/λ, its integral over times."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,10 @@ class GradientDescent(Dynamics):
             return t
         s = self._steps(t)
         return self.learning_rate * (s + mu * math.expm1(s * math.log(mu)) / (1 - mu)) / (1 - mu)
+
+    def convex(self, largest: float) -> bool:
+        """(1 − h)^s is where h ≤ 1, and so its sum over steps; with momentum it may swing."""
+        return self.momentum == 0 and self.learning_rate * largest <= 1
 
     def _steps(self, t: float) -> float:
         steps = t / self.learning_rate

@@ -44,17 +44,20 @@ class Decomposition:
     def images(self, m: Tensor | Double) -> Tensor:
         """mU (rows×N) of m (rows×N); small columns right relative to √λ_j, as they are where [K, mᵀ; m, ·] ≥ 0."""
         m = two_words(m)
+        if self.large == m.high.shape[1]:
+            return m.high @ self.basis.high
         return torch.cat([m.high @ self.basis.high[:, : self.large], product(m, self._small).high], dim=1)
 
     def form(self, m: Tensor) -> Tensor:
         """UᵀmU (N×N) of a symmetric m, right relative to √(m_ii m_jj) among the small columns."""
         large = self.basis.high[:, : self.large]
+        top = large.mT @ m @ large
+        if self.large == len(m):
+            return top.add_(top.mT.clone()).div_(2)
         image = product(m, self._small)
         mixed = large.mT @ image.high
         small = product(transposed(self._small), image).high
-        whole = torch.cat(
-            [torch.cat([large.mT @ m @ large, mixed], dim=1), torch.cat([mixed.mT, small], dim=1)],
-        )
+        whole = torch.cat([torch.cat([top, mixed], dim=1), torch.cat([mixed.mT, small], dim=1)])
         return (whole + whole.mT) / 2
 
     @property

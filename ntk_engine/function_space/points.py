@@ -13,6 +13,8 @@ import torch
 from ntk_engine.function_space import bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from ntk_engine.function_space.dynamics import Dynamics
@@ -48,7 +50,9 @@ class Components:
     c_error: Tensor
     """Bounds on their errors, N×k."""
     prior: Tensor | None
-    """S (N×N), where a covariance is wanted."""
+    """S (N×N), where a covariance is wanted,"""
+    scales: Tensor | None
+    """and what it is right to rounding relative to (N), `scales_of` it."""
     full: bool
 
     def gain(self, lam: Tensor, t: float) -> Tensor:
@@ -64,12 +68,17 @@ class Components:
         values[self.found.rank :] = 1.0
         return values
 
-    def scales(self) -> Tensor:
-        """√S_jj for small components, √‖S‖ for large ones: what S is right to rounding relative to (N)."""
-        assert self.prior is not None
-        scales = self.prior.diagonal().clamp_min(0.0).sqrt()
-        scales[: self.found.large] = torch.linalg.matrix_norm(self.prior).sqrt()
-        return scales
+    def moved(self, function: Callable[[Tensor, float], Tensor], t: float, values: Tensor, reach: Tensor) -> Tensor:
+        """`bounds.moved` for `gain` or `left`."""
+        convex = self.dynamics.convex(float(self.found.values[0]) + self.ridge)
+        return bounds.moved(self.found, lambda lam: function(lam, t), values, reach, convex=convex)
+
+
+def scales_of(prior: Tensor, found: Decomposition) -> Tensor:
+    """√S_jj for small components, √‖S‖ for large ones (N)."""
+    scales = prior.diagonal().clamp_min(0.0).sqrt()
+    scales[: found.large] = torch.linalg.matrix_norm(prior).sqrt()
+    return scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +88,26 @@ class TrainPoints:
     shared: Components
     start: Tensor
     """f_0 (N×k), 0 where it is random."""
+    reach: Tensor
+    """The largest entry of each eigenvector (N)."""
 
     def at(self, t: float) -> Moments:
         """One time: O(N² k), and two products of N×N matrices for a covariance."""
         shared, u = self.shared, self.shared.found.basis.high
         values = shared.left(shared.found.values, t)
         fitted = shared.found.values * shared.gain(shared.found.values, t)
-        reach = u.abs().amax(dim=0)
-        moved = bounds.moved(shared.found, lambda lam: shared.left(lam, t), values, reach)
+        reach, moved = self.reach, shared.moved(shared.left, t, values, self.reach)
         errors = torch.full_like(reach, bounds.rounding(len(u)))
         bound = bounds.mean_bound(fitted, moved, reach, errors, shared.c.abs(), shared.c_error).amax()
         mean = self.start + u @ (fitted[:, None] * shared.c)
         bound = bound + _EPS * mean.abs().amax()
-        if shared.prior is None:
+        if shared.prior is None or shared.scales is None:
             return _moments(mean, None, None, bound, None)
         scaled = u * values
         half = scaled @ shared.prior
-        far = values.abs() * shared.scales() * reach
+        far = values.abs() * shared.scales * reach
         rounding = bounds.rounding(len(u)) * far.square().sum()
-        spread = 2 * (half.abs() * moved).sum(dim=1).amax() + rounding
+        spread = 2 * (half.abs() @ moved).amax() + rounding
         if shared.full:
             covariance = half @ scaled.mT
             return _moments(mean, None, (covariance + covariance.mT) / 2, bound, spread)
@@ -115,7 +125,9 @@ class TestPoints:
     """f_0 (n×k), 0 where it is random."""
     b: Tensor
     b_error: Tensor
-    """Bounds on the errors of B's columns (N)."""
+    """Bounds on the errors of B's columns (N),"""
+    reach: Tensor
+    """and the largest entry of each (N)."""
     prior: Tensor | None
     """Σ(x, x'), n×n or n."""
     between: Tensor | None
@@ -125,21 +137,20 @@ class TestPoints:
         """One time: O(nN k + N²), and two products, n×N by N×N and by N×n, for a covariance."""
         shared = self.shared
         values = shared.gain(shared.found.values, t)
-        reach = self.b.abs().amax(dim=0)
-        moved = bounds.moved(shared.found, lambda lam: shared.gain(lam, t), values, reach)
+        reach, moved = self.reach, shared.moved(shared.gain, t, values, self.reach)
         bound = bounds.mean_bound(values, moved, reach, self.b_error, shared.c.abs(), shared.c_error)
         mean = self.start + self.b @ (values[:, None] * shared.c)
         total = bound.amax() + _EPS * mean.abs().amax()
-        if shared.prior is None or self.prior is None or self.between is None:
+        if shared.prior is None or shared.scales is None or self.prior is None or self.between is None:
             return _moments(mean, None, None, total, None)
         scaled = self.b * values
         pulled = scaled @ shared.prior
         own = self.prior if self.prior.ndim == 1 else self.prior.diagonal()
-        far = values.abs() * shared.scales() * reach
+        far = values.abs() * shared.scales * reach
         moved = moved + values.abs() * self.b_error
         rounding = bounds.rounding(len(reach)) * (own.abs().amax() + far.square().sum())
-        spread = 2 * ((pulled - self.between).abs() * moved).sum(dim=1).amax() + rounding
-        half = pulled / 2 - self.between
+        spread = 2 * ((pulled - self.between).abs_() @ moved).amax() + rounding
+        half = pulled.div_(2).sub_(self.between)
         if shared.full:
             change = half @ scaled.mT
             return _moments(mean, None, self.prior + (change + change.mT), total, spread)

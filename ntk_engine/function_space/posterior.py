@@ -40,12 +40,11 @@ def posterior(kernel: Blocks, y: Tensor, *, noise: float = 0.0, covariance: Cova
     if covariance == "none" or blocks.test is None:
         return mean
     found = fitted.train_points.shared.found
-    b, b_error = reach(found, blocks.cross)
+    b, b_error, size = reach(found, blocks.cross)
     gain = Flow().gain(found.values + ridge, math.inf)
     gain[found.rank :] = 0.0
     own = blocks.test if blocks.test.ndim == 1 else blocks.test.diagonal()
     # Errors of λ, relative to a component that is no larger than the prior: B_j² N g_j ≤ K(x, x).
-    size = b.abs().amax(dim=0)
     taken = n * gain * (size * (size * (gain * found.residuals + bounds.rounding(n)) + 2 * b_error))
     bound = taken.sum() + _EPS * own.abs().amax()
     if covariance == "full":

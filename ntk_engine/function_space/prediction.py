@@ -15,7 +15,7 @@ from ntk_engine.function_space import bounds
 from ntk_engine.function_space.blocks import Blocks, checked
 from ntk_engine.function_space.dynamics import Dynamics, Flow
 from ntk_engine.function_space.graded import decompose
-from ntk_engine.function_space.points import Components, Moments, TestPoints, TrainPoints
+from ntk_engine.function_space.points import Components, Moments, TestPoints, TrainPoints, scales_of
 from ntk_engine.function_space.two_words import transposed
 
 if TYPE_CHECKING:
@@ -131,9 +131,10 @@ def gaussian(
     c = found.images(transposed(difference)).mT
     c_error = bounds.own_errors(found, c.abs(), torch.linalg.vector_norm(difference.high, dim=0))
     form = None if prior is None else found.form(prior.train)
-    shared = Components(found, dynamics, ridge, c, c_error, form, covariance == "full")
+    scales = None if form is None else scales_of(form, found)
+    shared = Components(found, dynamics, ridge, c, c_error, form, scales, covariance == "full")
     test = None if ntk.cross is None else _test_points(shared, ntk.cross, prior, given, y.shape[1])
-    return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, f_0), test)
+    return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, f_0, bounds.largest(found.basis.high)), test)
 
 
 def _check(times: Sequence[float], dynamics: Dynamics, ridge: float) -> None:
@@ -157,26 +158,26 @@ def _prior(ntk: Blocks, nngp: Blocks | None, covariance: Covariance) -> Blocks:
 
 
 def _test_points(shared: Components, cross: Tensor, prior: Blocks | None, start: Start, k: int) -> TestPoints:
-    b, b_error = reach(shared.found, cross)
+    b, b_error, largest = reach(shared.found, cross)
     if start.test is None and bool((start.train != 0).any()):
         raise ValueError("a given start says f_0 on the test points too")
     f_0 = cross.new_zeros(len(cross), k) if start.test is None else outputs(start.test, len(cross), "start.test", k)
     if prior is None or prior.cross is None:
-        return TestPoints(shared, f_0, b, b_error, None, None)
+        return TestPoints(shared, f_0, b, b_error, largest, None, None)
     own = prior.test
     if own is not None and own.ndim == 2 and not shared.full:
         own = own.diagonal()
-    return TestPoints(shared, f_0, b, b_error, own, shared.found.images(prior.cross))
+    return TestPoints(shared, f_0, b, b_error, largest, own, shared.found.images(prior.cross))
 
 
-def reach(found: Decomposition, cross: Tensor) -> tuple[Tensor, Tensor]:
-    """B = κU/N (n×N), 0 on the null space, and bounds on the errors of its columns (N)."""
-    b = found.images(cross) / cross.shape[1]
+def reach(found: Decomposition, cross: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """B = κU/N (n×N), 0 on the null space, bounds on the errors of its columns (N), and the largest entry of each."""
+    b = found.images(cross).div_(cross.shape[1])
     b[:, found.rank :] = 0.0
-    size = torch.linalg.vector_norm(cross, dim=1).amax() / cross.shape[1]
-    error = bounds.own_errors(found, b.abs().amax(dim=0)[:, None], size[None])[:, 0]
+    size, largest = torch.linalg.vector_norm(cross, dim=1).amax() / cross.shape[1], bounds.largest(b)
+    error = bounds.own_errors(found, largest[:, None], size[None])[:, 0]
     error[found.rank :] = 0.0
-    return b, error
+    return b, error, largest
 
 
 def outputs(x: Tensor, n: int, name: str, k: int | None = None) -> Tensor:

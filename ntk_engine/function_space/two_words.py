@@ -23,12 +23,14 @@ _WANTED = 106
 def product(a: Tensor | Double, b: Tensor | Double) -> Double:
     """ab (n×m) of a (n×l) and b (l×m), to 2^−100 l of the largest entries of a's rows and b's columns."""
     a, b = two_words(a), two_words(b)
+    high = a.high.new_zeros(a.high.shape[0], b.high.shape[1])
+    low = torch.zeros_like(high)
+    if high.numel() == 0:
+        return Double(high, low)
     # A sum of l products of two slices has 2·bits + log2 l digits.
     bits = (_DIGITS - math.ceil(math.log2(max(a.high.shape[1], 2)))) // 2
     depth = math.ceil(_WANTED / bits)
     left, right = _slices(a, bits, depth), [part.mT for part in _slices(transposed(b), bits, depth)]
-    high = a.high.new_zeros(a.high.shape[0], b.high.shape[1])
-    low = high.clone()
     for order in range(depth):
         for i in range(max(0, order + 1 - len(right)), min(order + 1, len(left))):
             high, rest = add(high, left[i] @ right[order - i])
@@ -53,6 +55,8 @@ def columns(x: Double, which: slice) -> Double:
 
 def beside(parts: list[Double]) -> Double:
     """Matrices of equal height, side by side."""
+    if len(parts) == 1:
+        return parts[0]
     return Double(torch.cat([part.high for part in parts], dim=1), torch.cat([part.low for part in parts], dim=1))
 
 

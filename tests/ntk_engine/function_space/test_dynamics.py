@@ -95,3 +95,16 @@ def test_learning_rates(rate: float) -> None:
 def test_momenta(momentum: float) -> None:
     with pytest.raises(ValueError, match="momentum"):
         GradientDescent(1.0, momentum)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 100])
+def test_what_is_said_to_be_convex_is(steps: int) -> None:
+    """Second differences of what is left and of gains; odd powers of 1 − h bend down beyond h = 1."""
+    lam = torch.linspace(0.01, 1.0, 200, dtype=torch.float64)
+    for dynamics in (Flow(), GradientDescent(1.0)):
+        assert dynamics.convex(1.0)
+        for found in (dynamics.decay(lam, float(steps)), dynamics.gain(lam, float(steps))):
+            assert float(found.diff().max()) <= 4 * EPS * steps
+            assert float(found.diff().diff().min()) >= -8 * EPS * steps
+    assert not GradientDescent(1.0).convex(1.01)
+    assert not GradientDescent(1.0, 0.5).convex(0.5)

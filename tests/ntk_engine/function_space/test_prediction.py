@@ -1,7 +1,9 @@
 """f_t against its slow twins: steps one by one, the exponential of a matrix, parameters that decay."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mpf
 
-from ntk_engine.function_space import Blocks, Dynamics, Flow, GradientDescent, Start, cost, gaussian, posterior
+from ntk_engine.function_space import Blocks, Dynamics, Flow, GradientDescent, Start, bounds, cost, gaussian, posterior
 from ntk_engine.function_space.points import Moments
 
 N, TEST = 8, 5
@@ -252,3 +255,57 @@ FAULTS = {
 def test_faults_are_said(sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         FAULTS[sentence](*case())
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("t", [1e-3, 1.0, 30.0, 1e4, INF])
+def test_bounds_by_half_octaves_are_those_of_all_pairs(t: float, equal: bool) -> None:
+    """Never below what F_ij at 50 digits come to, and above that of all pairs by √2 at most, as 1/(λ_i λ_j) is."""
+    ntk, _, y = case(rank=5)
+    n, rank, ridge = 60, 55, 1e-3
+    shared = gaussian(ntk, None, y, [t], start="zero", ridge=ridge).train_points.shared
+    lam = torch.logspace(0, -12, n, dtype=torch.float64)
+    lam[rank:] = 0.0
+    reach = torch.rand(n, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * lam.sqrt() + 1e-9
+    rho = torch.full_like(lam, 1e-15)
+    if not equal:
+        rho[25:] = 1e-20
+    found = replace(shared.found, values=lam, residuals=rho, rank=rank)
+    shared = replace(shared, found=found)
+    for function, exact in ((shared.gain, exact_gain), (shared.left, exact_left)):
+        every, few = (
+            bounds.moved(found, partial(function, t=t), function(lam, t), reach, convex=convex)
+            for convex in (False, True)
+        )
+        with mpmath.workdps(50):
+            divided = differences([mpf(x) for x in lam.tolist()[:rank]], n, lambda x, f=exact: f(x, mpf(ridge), t))
+        sizes = (reach[:, None] * divided).square()
+        above = rho[:, None] >= rho
+        larger = torch.where(above, sizes, 0.0).sum(dim=0).sqrt() * rho
+        smaller = torch.where(above, 0.0, sizes * rho[:, None].square()).sum(dim=0).sqrt() * n**0.5
+        # A step of 10⁻⁶ λ is that far from a slope.
+        assert bool((few >= (larger + smaller) * (1 - 2e-6)).all())
+        assert bool((few <= every * 2**0.5 * (1 + 1e-5)).all())
+
+
+def exact_gain(lam: mpf | None, r: mpf, t: float) -> mpf:
+    """g_t(λ + r); 0 on the null space."""
+    return mpf(0) if lam is None else (1 - mpmath.exp(-mpf(t) * (lam + r))) / (lam + r)
+
+
+def exact_left(lam: mpf | None, r: mpf, t: float) -> mpf:
+    """1 − λ g_t(λ + r); 1 on the null space."""
+    return mpf(1) if lam is None else 1 - lam * exact_gain(lam, r, t)
+
+
+def differences(lam: list[mpf], n: int, f: Callable[[mpf | None], mpf]) -> torch.Tensor:
+    """|F_ij| (n×n), of eigenvalues and of n − rank zeros; slopes on the diagonal."""
+    found = torch.zeros(n, n, dtype=torch.float64)
+    places, values = lam + [mpf(0)] * (n - len(lam)), [f(x) for x in lam] + [f(None)] * (n - len(lam))
+    for i in range(n):
+        for j in range(n):
+            if places[i] != places[j]:
+                found[i, j] = float(abs((values[i] - values[j]) / (places[i] - places[j])))
+            elif i < len(lam):
+                found[i, j] = float(abs(mpmath.diff(f, lam[i], h=lam[i] * mpf("1e-20"))))
+    return found
