@@ -41,7 +41,7 @@ def moved(found: Decomposition, function: Function, values: Tensor, reach: Tenso
     weights = squares if bins is None else squares.new_zeros(len(least)).index_add(0, bins, squares)
     slope = _slope(found, function, values)
     larger, smaller = torch.zeros_like(rho), torch.zeros_like(rho)
-    for some, weight in zip(least.split(_ROWS), weights.split(_ROWS), strict=True):
+    for some, weight in zip(torch.split(least, _ROWS), torch.split(weights, _ROWS), strict=True):
         sizes = _divided(found.values, values, slope, some).square_().mul_(weight[:, None])
         above = rho[some][:, None] >= rho
         larger += torch.where(above, sizes, 0.0).sum(dim=0)
@@ -54,8 +54,8 @@ def _half_octaves(found: Decomposition) -> tuple[Tensor, Tensor]:
     """Which of m bins each eigenvalue is in (N), and the place of the least in each (m); one bin has one residual."""
     places = torch.arange(len(found.values), device=found.values.device)
     octaves = (2 * found.values.clamp_min(torch.finfo(found.values.dtype).tiny).log2()).floor().long()
-    _, group = found.residuals.unique_consecutive(return_inverse=True)
-    _, bins = (octaves + 4096 * group).unique(return_inverse=True)
+    _, group = torch.unique_consecutive(found.residuals, return_inverse=True)
+    _, bins = torch.unique(octaves + 4096 * group, return_inverse=True)
     last = places.new_zeros(int(bins.max()) + 1).scatter_reduce(0, bins, places, "amax", include_self=False)
     return bins, last
 

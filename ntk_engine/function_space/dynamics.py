@@ -67,7 +67,7 @@ class Flow(Dynamics):
         """The time itself."""
         return t
 
-    def convex(self, largest: float) -> bool:
+    def convex(self, largest: float) -> bool:  # noqa: ARG002
         """e^{−tλ} is, and (1 − e^{−tλ})/λ, its integral over times."""
         return True
 

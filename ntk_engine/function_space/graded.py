@@ -45,13 +45,14 @@ class Decomposition:
         """mU (rows×N) of m (rows×N); small columns right relative to √λ_j, as they are where [K, mᵀ; m, ·] ≥ 0."""
         m = two_words(m)
         if self.large == m.high.shape[1]:
-            return m.high @ self.basis.high
+            whole: Tensor = m.high @ self.basis.high
+            return whole
         return torch.cat([m.high @ self.basis.high[:, : self.large], product(m, self._small).high], dim=1)
 
     def form(self, m: Tensor) -> Tensor:
         """UᵀmU (N×N) of a symmetric m, right relative to √(m_ii m_jj) among the small columns."""
         large = self.basis.high[:, : self.large]
-        top = large.mT @ m @ large
+        top: Tensor = large.mT @ m @ large
         if self.large == len(m):
             return top.add_(top.mT.clone()).div_(2)
         image = product(m, self._small)
