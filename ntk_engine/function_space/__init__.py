@@ -6,6 +6,7 @@ from ntk_engine.function_space.descent import Steps, descend
 from ntk_engine.function_space.directions import Along, Directions, along
 from ntk_engine.function_space.dynamics import Dynamics, Flow, GradientDescent
 from ntk_engine.function_space.expected_cost import HeldOut, Noise
+from ntk_engine.function_space.final import Final, final
 from ntk_engine.function_space.large import Ended, Fitted, ended
 from ntk_engine.function_space.order import Order, learning_order
 from ntk_engine.function_space.points import Moments
@@ -30,6 +31,7 @@ __all__ = [
     "Directions",
     "Dynamics",
     "Ended",
+    "Final",
     "Fitted",
     "Flow",
     "Gaussian",
@@ -54,6 +56,7 @@ __all__ = [
     "early_stopping",
     "ended",
     "expected_error",
+    "final",
     "follow",
     "gaussian",
     "learning_order",

@@ -119,13 +119,13 @@ def gaussian(
     do not fit together, something is not finite, times do not rise or are none of the dynamics, the ridge is negative,
     or K has negative eigenvalues.
     """
-    _check(times, dynamics, ridge)
+    check(times, dynamics, ridge)
     eps = torch.finfo(ntk.train.dtype).eps
     ntk = checked(ntk, "ntk", covariance="none")
     y = outputs(y, len(ntk.train), "y")
     given = start if isinstance(start, Start) else Start(torch.zeros_like(y))
     f_0 = outputs(given.train, len(y), "start.train", y.shape[1])
-    prior = _prior(ntk, nngp, covariance) if start == "ensemble" and covariance != "none" else None
+    prior = prior_of(ntk, nngp, covariance) if start == "ensemble" and covariance != "none" else None
     found = decompose(ntk.train, eps)
     difference = Double(*add(y, -f_0))
     c = found.images(transposed(difference)).mT
@@ -137,7 +137,8 @@ def gaussian(
     return Gaussian(tuple(float(t) for t in times), TrainPoints(shared, f_0, bounds.largest(found.basis.high)), test)
 
 
-def _check(times: Sequence[float], dynamics: Dynamics, ridge: float) -> None:
+def check(times: Sequence[float], dynamics: Dynamics, ridge: float) -> None:
+    """Raises ValueError where times do not rise or are none of the dynamics, or the ridge is negative."""
     for t in times:
         dynamics.check(t)
     if any(a >= b for a, b in itertools.pairwise(times)):
@@ -146,8 +147,8 @@ def _check(times: Sequence[float], dynamics: Dynamics, ridge: float) -> None:
         raise ValueError(f"a ridge is a finite number from 0, not {ridge}")
 
 
-def _prior(ntk: Blocks, nngp: Blocks | None, covariance: Covariance) -> Blocks:
-    """Σ where f_0 is random, of the points of Θ."""
+def prior_of(ntk: Blocks, nngp: Blocks | None, covariance: Covariance) -> Blocks:
+    """Σ where f_0 is random; ValueError unless it is there and of the points of Θ."""
     if nngp is None:
         raise ValueError("the covariance of an ensemble needs the kernel nngp")
     if nngp.train.shape != ntk.train.shape:
