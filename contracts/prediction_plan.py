@@ -46,7 +46,7 @@ FACTORS = 3
 
 def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
     """Arrays, the one part, and cost; raises ProblemError for what no worker, or no array, holds."""
-    iterated = spec.end_alone and _memory(spec, sizes) > limits.memory_bytes
+    iterated = spec.iterable and _memory(spec, sizes) > limits.memory_bytes
     arrays = tuple(_arrays(spec, sizes, iterated=iterated))
     stored = sum(array.stored_bytes for array in arrays)
     kernels, n, k = _kernel_seconds(spec, sizes, limits), sizes.train, sizes.outputs
@@ -104,7 +104,7 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator
             yield _of_times(f"{name}_accuracy", t)
     if iterated:
         yield ArrayPlan("residuals", (k,), "float64", TILE, 1)
-    else:
+    elif not spec.end_alone:
         yield ArrayPlan("eigenvalues", (sizes.train,), "float64", TILE, 1)
 
 

@@ -156,10 +156,15 @@ class PredictionSpec(Moved):
 
     @property
     def end_alone(self) -> bool:
-        """Whether only the mean at the end of training is asked for, which needs no decomposition."""
-        asked = self.covariance == "none" and not self.percentiles and not self.samples and self.times == [inf]
-        plain = self.architecture is not None and isinstance(self.dynamics, Flow) and not self.random
-        return self.closed and asked and plain and self.random_functions is None
+        """Whether only the end of gradient flow by least squares is asked for, which needs no decomposition."""
+        plain = self.closed and isinstance(self.dynamics, Flow) and self.random_functions is None
+        return plain and self.times == [inf]
+
+    @property
+    def iterable(self) -> bool:
+        """Whether only the mean there is, of an architecture, which needs no matrix."""
+        asked = self.covariance == "none" and not self.percentiles and not self.samples
+        return self.end_alone and asked and self.architecture is not None and not self.random
 
     @property
     def joint(self) -> bool:

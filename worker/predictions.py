@@ -59,17 +59,22 @@ class _Way:
         if spec.random_functions is not None:
             yield from self._random(spec.random_functions, blocks[spec.moving], context)
             return
-        found = function_space.gaussian(
-            blocks[spec.moving],
-            blocks["nngp"] if spec.random else None,
-            self.data.y,
-            spec.times,
-            dynamics=dynamics_of(spec.dynamics),
-            start=start_of(spec, self.data),
-            ridge=spec.ridge,
-            covariance="full" if whole else "diagonal" if spec.random else "none",
+        given: dict[str, Any] = {
+            "start": start_of(spec, self.data),
+            "ridge": spec.ridge,
+            "covariance": "full" if whole else "diagonal" if spec.random else "none",
+        }
+        ntk, nngp = blocks[spec.moving], blocks["nngp"] if spec.random else None
+        if spec.end_alone:
+            end = function_space.final(ntk, nngp, self.data.y, **given)
+            if end is not None:
+                yield from self._seen(0, end.train, end.test)
+                yield from self._ended()
+                return
+        dynamics = dynamics_of(spec.dynamics)
+        yield from self._gaussian(
+            function_space.gaussian(ntk, nngp, self.data.y, spec.times, dynamics=dynamics, **given)
         )
-        yield from self._gaussian(found)
 
     def _random(self, asked: RandomFunctions, blocks: Blocks, context: Context) -> Iterator[Result | None]:
         """Least squares with ever more random functions in place of the kernel."""
@@ -94,11 +99,11 @@ class _Way:
 
     def _gaussian(self, found: Gaussian) -> Iterator[Result | None]:
         """What is asked for of a closed form."""
-        yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
+        if not self.spec.end_alone:
+            yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
         for number, time in enumerate(self.spec.times):
-            yield from self._at(number, _Seen("train", found.train_at(time), self.data.y))
-            if found.test_points is not None:
-                yield from self._at(number, _Seen("test", found.test_at(time), self.data.judged))
+            test = None if found.test_points is None else found.test_at(time)
+            yield from self._seen(number, found.train_at(time), test)
             yield None
         yield from self._ended()
 
@@ -142,6 +147,12 @@ class _Way:
             moments = Moments(mean, None, None, x.new_tensor(at.error_bound), None)
             yield from self._at(0, _Seen("test", moments, self.data.judged))
         yield from self._ended()
+
+    def _seen(self, number: int, train: Moments, test: Moments | None) -> Iterator[TileData]:
+        """One time on both sets of points."""
+        yield from self._at(number, _Seen("train", train, self.data.y))
+        if test is not None:
+            yield from self._at(number, _Seen("test", test, self.data.judged))
 
     def _at(self, number: int, seen: _Seen) -> Iterator[TileData]:
         """What is stored of one time on one set of points."""
