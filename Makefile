@@ -44,6 +44,7 @@ bench: setup ## time the engine against its peers and the floor, and the service
 	$(RUN) benchmarks.infinite
 	$(RUN) benchmarks.finite
 	$(RUN) benchmarks.training
+	$(RUN) benchmarks.predictions
 	$(RUN) benchmarks.service
 
 lock: setup ## renew constraints.txt from pyproject.toml

@@ -89,6 +89,7 @@ def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, conte
         blocks[spec.moving], None, data.y, [0.0], start=start_of(spec, data), covariance="none"
     )
     yield _vector("eigenvalues", g.eigenvalues)
+    yield ErrorBound("eigenvalues", float(g.eigenvalues_bound))
     to_gain = data.y if data.start is None else data.y - data.start.train
     for row, level in enumerate(question.levels):
         found = function_space.learning_order(g.eigenvalues, g.eigenvectors, to_gain, level)
@@ -104,6 +105,7 @@ def _learning_curve(spec: AnswerSpec, question: LearningCurve, data: Data, conte
     assert found.eigenvectors is not None
     coefficients = found.eigenvectors.mT @ data.y / len(data.y) ** 0.5
     yield _vector("eigenvalues", found.eigenvalues)
+    yield ErrorBound("eigenvalues", float(spectrum.errors(blocks[spec.moving].train, found).amax()))
     curve = spectrum.learning_curve(
         found.eigenvalues, coefficients, question.sizes, question.ridges, noise=question.noise**2
     )

@@ -20,6 +20,10 @@ class Path(Protocol):
     def eigenvalues(self) -> Tensor:
         """λ of K/N (N), falling."""
 
+    @property
+    def eigenvalues_bound(self) -> float:
+        """A bound on the error of each."""
+
     def __iter__(self) -> Iterator[At]: ...
 
 

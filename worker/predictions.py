@@ -101,6 +101,7 @@ class _Way:
         """What is asked for of a closed form."""
         if not self.spec.end_alone:
             yield TileData("eigenvalues", 0, 0, found.eigenvalues.cpu().numpy())
+            self._bound("eigenvalues", found.eigenvalues_bound)
         for number, time in enumerate(self.spec.times):
             test = None if found.test_points is None else found.test_at(time)
             yield from self._seen(number, found.train_at(time), test)
@@ -114,6 +115,7 @@ class _Way:
         yield None
         followed = path(spec, blocks, self.data)
         yield TileData("eigenvalues", 0, 0, followed.eigenvalues.cpu().numpy())
+        self._bound("eigenvalues", followed.eigenvalues_bound)
         for number, at in enumerate(followed):
             self.numbers["decrease"].append(at.decrease)
             self._bound("decrease", at.decrease_bound)
@@ -122,6 +124,8 @@ class _Way:
             if spec.judges:
                 accuracy = function_space.accuracy(at.train, self.data.y)
                 self.numbers["train_accuracy"].append(float(accuracy))
+                off = at.train.new_tensor(at.error_bound)
+                self._bound("train_accuracy", function_space.accuracy_bound(at.train, self.data.y, off))
             yield from self._at(number, _Seen("train", _certain(at.train, at), None))
             if at.test is not None:
                 yield from self._at(number, _Seen("test", _certain(at.test, at), self.data.judged))
@@ -166,8 +170,11 @@ class _Way:
             if moments.variance is not None:
                 yield from self._spread(before, number, moments)
         if name == "test" and spec.samples and moments.covariance is not None:
-            drawn = function_space.samples(moments.mean, moments.covariance, spec.samples, spec.seed)
-            yield from _tiles("samples", number, drawn)
+            assert moments.covariance_bound is not None
+            bounds = moments.mean_bound, moments.covariance_bound
+            drawn = function_space.sampled(moments.mean, moments.covariance, spec.samples, spec.seed, *bounds)
+            yield from _tiles("samples", number, drawn.values)
+            self._bound("samples", drawn.bound)
 
     def _spread(self, before: str, number: int, moments: Moments) -> Iterator[TileData]:
         assert moments.variance is not None
@@ -195,6 +202,7 @@ class _Way:
         bound = function_space.cost_bound(direction, moments.mean_bound, moments.covariance_bound)
         self._bound(f"{name}_cost", bound)
         self.numbers[f"{name}_accuracy"].append(float(function_space.accuracy(moments.mean, targets)))
+        self._bound(f"{name}_accuracy", function_space.accuracy_bound(moments.mean, targets, moments.mean_bound))
 
     def _bound(self, array: str, bound: Tensor | float | None) -> None:
         if bound is not None:

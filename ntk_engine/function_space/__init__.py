@@ -21,7 +21,17 @@ from ntk_engine.function_space.random_kernels import (
     random_predictions,
 )
 from ntk_engine.function_space.reached import At
-from ntk_engine.function_space.statistics import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
+from ntk_engine.function_space.statistics import (
+    Samples,
+    accuracy,
+    accuracy_bound,
+    cost,
+    cost_bound,
+    percentile_bound,
+    percentiles,
+    sampled,
+    samples,
+)
 from ntk_engine.function_space.stopping import Stopping, early_stopping
 
 __all__ = [
@@ -45,10 +55,12 @@ __all__ = [
     "Path",
     "RandomKernel",
     "RandomPrediction",
+    "Samples",
     "Start",
     "Steps",
     "Stopping",
     "accuracy",
+    "accuracy_bound",
     "along",
     "cost",
     "cost_bound",
@@ -65,5 +77,6 @@ __all__ = [
     "posterior",
     "random_kernels",
     "random_predictions",
+    "sampled",
     "samples",
 ]

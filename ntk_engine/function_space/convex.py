@@ -72,7 +72,9 @@ class Path:
     """f_t along its way; iterated over, it is integrated from one time to the next, anew every time."""
 
     eigenvalues: Tensor
-    """λ of K/N (N), falling."""
+    """λ of K/N (N), falling,"""
+    eigenvalues_bound: float
+    """and a bound on the error of each."""
     times: tuple[float, ...]
     tolerance: float
     flow: _Flow
@@ -112,16 +114,19 @@ def follow(
     start of other shapes.
     """
     check_times(times)
-    values, q, other = features(train, cross)
+    values, bound, q, other = features(train, cross)
     start = begun(start, q, None if other is None else len(other), cost.outputs(y.shape[-1]))
-    return Path(values, tuple(times), tolerance, _Flow(q, start.train, y, cost), other, start.test)
+    return Path(values, bound, tuple(times), tolerance, _Flow(q, start.train, y, cost), other, start.test)
 
 
-def features(train: Tensor, cross: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """λ of K/N (N), falling; Q (N×r); and κ V λ^(−½)/N, the same of other points (n×r)."""
+def features(train: Tensor, cross: Tensor | None) -> tuple[Tensor, float, Tensor, Tensor | None]:
+    """λ of K/N (N), falling, and a bound on their errors; Q (N×r); and κ V λ^(−½)/N, of other points (n×r)."""
     n = len(train)
     values, vectors = torch.linalg.eigh(train / n)
     # What is below is rounding: an eigenvalue errs by some N units of the last digit of the largest.
-    some = values > n * torch.finfo(train.dtype).eps * values.abs().max()
+    rounded = n * torch.finfo(train.dtype).eps * values.abs().max()
+    lacks = torch.linalg.matrix_norm(train @ vectors / n - vectors * values)
+    some = values > rounded
     root, vectors = values[some].sqrt(), vectors[:, some]
-    return values.flip(0), vectors * root, None if cross is None else cross @ (vectors / (n * root))
+    other = None if cross is None else cross @ (vectors / (n * root))
+    return values.flip(0), float(lacks + rounded), vectors * root, other

@@ -66,8 +66,13 @@ class Steps:
 
     @property
     def eigenvalues(self) -> Tensor:
-        """λ of K/N (N), falling."""
+        """λ of K/N (N), falling,"""
         return self._map[0]
+
+    @property
+    def eigenvalues_bound(self) -> float:
+        """and a bound on the error of each."""
+        return self._map[3]
 
     def __iter__(self) -> Iterator[At]:
         """f_t at every time; O(N² k) a step. Where a descent diverges, all values are inf from there on."""
@@ -121,7 +126,7 @@ class Steps:
         """Of rounding, on any of these values."""
         if state.lost:
             return inf
-        _, moved, (longest, row, beyond) = self._map
+        _, moved, (longest, row, beyond), _ = self._map
         own = (bounds.rounding(len(state.f)) + _EPS) * row * float(state.total.norm())
         moving = longest * moved.reach(state.errors) + beyond * state.errors.total
         return moving + own + _EPS * float(f.abs().max())
@@ -131,17 +136,17 @@ class Steps:
         return float(self.kernel.train.norm()) / len(self.kernel.train)
 
     @cached_property
-    def _map(self) -> tuple[Tensor, Map, tuple[float, float, float]]:
-        """λ; what steps make of errors; and the longest rows of Q, of K/N, and of what of κ/N is not in Q's range."""
+    def _map(self) -> tuple[Tensor, Map, tuple[float, float, float], float]:
+        """λ; what steps make of errors; the longest rows of Q, of K/N, and of what of κ/N is no Q; a bound on λ."""
         train, cross, _ = self.kernel
-        values, q, other = features(train, cross)
+        values, bound, q, other = features(train, cross)
         rows, whole, beyond = [q], [train], 0.0
         if cross is not None and other is not None and len(cross):
             rows, whole = [q, other], [train, cross]
             beyond = float((cross / len(train) - other @ q.mT).norm(dim=1).max())
         longest, row = (max(float(some.norm(dim=1).max()) for some in them) for them in (rows, whole))
         found = Map(float(values[0]), self.dynamics.learning_rate, self.dynamics.momentum)
-        return values, found, (longest, row / len(train), beyond)
+        return values, found, (longest, row / len(train), beyond), bound
 
 
 def descend(

@@ -103,6 +103,11 @@ class Along:
         found: Tensor = torch.linalg.eigvalsh(self.kernel.train / len(self.kernel.train)).flip(0)
         return found
 
+    @property
+    def eigenvalues_bound(self) -> float:
+        """What the solver's rounding may move them by: N eps λ_1, which no vectors certify."""
+        return len(self.kernel.train) * _EPS * float(self.eigenvalues.abs().max())
+
     def __iter__(self) -> Iterator[At]:
         """f_t at every time, its cost being ⟨d_t, f_t⟩ = (1/N) Σ_j d_t(x_j)·f_t(x_j): O((2N + n) N k) each.
 

@@ -38,8 +38,16 @@ class Decomposition:
     rank: int
     residuals: Tensor
     """‖(K/N)u_j − λ_j u_j‖ is at most this (N): the same number for all that were taken together."""
+    null: Tensor
+    """The largest of the eigenvalues that were made 0 (a number)."""
     mixing: Tensor
     """What a small u_j may have of large ones (N), by the square of what was put right; 0 for the large ones."""
+
+    @property
+    def values_bound(self) -> Tensor:
+        """A bound (a number) on the error of every λ: the norm of all residuals (Hoffman, Wielandt 1953)."""
+        found: Tensor = torch.linalg.vector_norm(self.residuals) + self.null
+        return found
 
     def images(self, m: Tensor | Double) -> Tensor:
         """mU (rows×N) of m (rows×N); small columns right relative to √λ_j, as they are where [K, mᵀ; m, ·] ≥ 0."""
@@ -104,9 +112,10 @@ def decompose(k: Tensor, eps: float = 2.0**-52) -> Decomposition:
         onto = turned if onto is None else product(onto, turned)
     found, spread = torch.cat(values), torch.cat(residuals)
     rank = int((found > floor).sum())
+    null = torch.cat([found[rank:].abs(), found.new_zeros(1)]).amax() * (unit / n)
     found[rank:] = 0.0
     return Decomposition(
-        found * (unit / n), beside(parts), len(values[0]), rank, spread * (unit / n), torch.cat(mixing)
+        found * (unit / n), beside(parts), len(values[0]), rank, spread * (unit / n), null, torch.cat(mixing)
     )
 
 

@@ -50,6 +50,11 @@ class Gaussian:
         return self.train_points.shared.found.values
 
     @property
+    def eigenvalues_bound(self) -> Tensor:
+        """A bound on the error of each of them (a number)."""
+        return self.train_points.shared.found.values_bound
+
+    @property
     def eigenvectors(self) -> Tensor:
         """Orthonormal columns, one of each eigenvalue (N×N)."""
         found: Tensor = self.train_points.shared.found.basis.high

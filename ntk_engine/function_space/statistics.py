@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.function_space.bounds import rounding
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+_EPS = 2.0**-52
 
 
 def percentiles(mean: Tensor, variance: Tensor, levels: Sequence[float]) -> Tensor:
@@ -29,18 +33,47 @@ def percentile_bound(variance: Tensor, levels: Sequence[float], mean_bound: Tens
     return bound
 
 
+class Samples(NamedTuple):
+    """Joint samples."""
+
+    values: Tensor
+    """count×n×k."""
+    bound: Tensor
+    """A bound (a number) on the error of every value, for the numbers that were drawn."""
+
+
 def samples(mean: Tensor, covariance: Tensor, count: int, seed: int) -> Tensor:
     """Joint samples (count×n×k) of k independent outputs with mean (n×k) and one covariance (n×n), semidefinite.
 
-    By the eigenvectors of the covariance, of which those with negative eigenvalues, which are rounding, are left out.
-    Numbers are drawn on the CPU, so that a seed means the same ones on every device. O(n³ + count n² k).
+    mean + √covariance z, the semidefinite root, which changes little where the covariance does; negative eigenvalues,
+    which are rounding, are left out. Numbers z are drawn on the CPU, so that a seed means the same samples on every
+    device. O(n³ + count n² k).
+    """
+    none = mean.new_zeros(())
+    return sampled(mean, covariance, count, seed, none, none).values
+
+
+def sampled(
+    mean: Tensor, covariance: Tensor, count: int, seed: int, mean_bound: Tensor, covariance_bound: Tensor
+) -> Samples:
+    """`samples`, and a bound on their errors from those of means and covariances.
+
+    ‖√A − √B‖ is at most √‖A − B‖, and ‖A − B‖/(√a + √b) of smallest eigenvalues a, b (Bhatia 1997, X.1.1, X.3.2); that
+    norm is at most n times the error of an entry, what the decomposition lacks, and what was left out.
     """
     values, basis = torch.linalg.eigh(covariance)
-    factor = basis * values.clamp_min(0.0).sqrt()
+    root = basis * values.clamp_min(0.0).sqrt() @ basis.mT
+    lacks = torch.linalg.matrix_norm(covariance @ basis - basis * values)
+    lacks = lacks + len(mean) * _EPS * values.abs().amax() - values[0].clamp_max(0.0)
+    off = len(mean) * covariance_bound + lacks
+    least = values[0].clamp_min(0.0).sqrt() + (values[0] - off).clamp_min(0.0).sqrt()
+    off = torch.minimum(off.sqrt(), off / least.clamp_min(torch.finfo(off.dtype).tiny))
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(count, *mean.shape, dtype=torch.float64, generator=generator).to(mean.device, mean.dtype)
-    found: Tensor = mean + factor @ drawn
-    return found
+    found = mean + root @ drawn
+    rounded = rounding(len(mean)) * torch.linalg.vector_norm(root, dim=1).amax() + off
+    longest = torch.linalg.vector_norm(drawn, dim=1).amax() if drawn.numel() else off.new_zeros(())
+    return Samples(found, mean_bound + rounded * longest + _EPS * mean.abs().amax())
 
 
 def cost(mean: Tensor, variance: Tensor | None, y: Tensor) -> Tensor:
@@ -72,3 +105,16 @@ def accuracy(mean: Tensor, y: Tensor) -> Tensor:
         right = (mean > 0) == (y > 0)
         return right.squeeze(-1).double().mean(dim=-1)
     return (mean.argmax(dim=-1) == y.argmax(dim=-1)).double().mean(dim=-1)
+
+
+def accuracy_bound(mean: Tensor, y: Tensor, mean_bound: Tensor) -> Tensor:
+    """The part (…) of points of which `accuracy` may say the contrary, for means (…×n×k) that err by `mean_bound`.
+
+    That is where y's output is within twice the bound of the largest other one, or within it of 0 for k = 1.
+    """
+    y = y[:, None] if y.ndim == 1 else y
+    if y.shape[-1] == 1:
+        return (mean.abs() <= mean_bound).squeeze(-1).double().mean(dim=-1)
+    right = y.argmax(dim=-1, keepdim=True).expand(*mean.shape[:-1], 1)
+    other = mean.scatter(-1, right, -torch.inf).amax(dim=-1, keepdim=True)
+    return ((mean.gather(-1, right) - other).abs() <= 2 * mean_bound).squeeze(-1).double().mean(dim=-1)

@@ -129,3 +129,54 @@ def test_the_rank_on_the_circle(client: Client, beta: float, rank: int) -> None:
     assert error < 1e-12
     # Eigenvalues but the constant's come twice.
     np.testing.assert_array_equal(found.array("clusters")[:5], [0, 1, 1, 2, 2])
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Each image to mean 0 and variance 1 (whatever was taken from all pixels before)."""
+    centred = x - x.mean(axis=1, keepdims=True)
+    return centred / centred.std(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "sigma_w2", "sigma_b2", "a_class", "accuracy"),
+    [
+        ("relu", 20, 1.45, 0.28, 100, 0.9242),
+        ("tanh", 20, 1.96, 0.62, 100, 0.9238),
+        ("relu", 100, 1.79, 0.83, 10, 0.7301),
+    ],
+)
+def test_gaussian_processes_on_digits(
+    client: Client,
+    reference: Path,
+    train: np.ndarray,
+    test_digits: np.ndarray,
+    activation: str,
+    hidden: int,
+    sigma_w2: float,
+    sigma_b2: float,
+    a_class: int,
+    accuracy: float,
+) -> None:
+    """The protocol of Lee et al. (2018): the posterior mean of the NNGP given as many digits a class, and 1e-10."""
+    labels = np.load(reference / "mnist_train10k.npz")["y"]
+    first = np.concatenate([np.flatnonzero(labels == digit)[:a_class] for digit in range(10)])
+    judged = client.dataset(standardised(test_digits), np.eye(10)[np.load(reference / "mnist_test10k.npz")["y"]])
+    found = client.prediction(
+        standardised(train[first]),
+        np.eye(10)[labels[first]] - 0.1,
+        judged,
+        times=["inf"],
+        depth=hidden + 1,
+        activation=activation,
+        sigma_w=sqrt(sigma_w2),
+        beta=sqrt(sigma_b2),
+        trained="last_layer",
+        start="zero",
+        # r is in units of the eigenvalues of K/N.
+        ridge=1e-10 / len(first),
+        points=["test"],
+    )
+    assert found.array("test_accuracy")[0] == pytest.approx(accuracy, abs=0.0005)
+    assert (found.mean[0].argmax(axis=1) == np.load(reference / "mnist_test10k.npz")["y"]).mean() == pytest.approx(
+        accuracy, abs=0.0005
+    )

@@ -188,3 +188,12 @@ def test_wide_networks_on_cross_entropy() -> None:
     # 1/√n, of the kernel's other entries and what it moves by; a step's length is a hundredth of the fastest time.
     assert missed[1] < 0.07
     assert missed[1] < 0.6 * missed[0]
+
+
+def test_eigenvalues_are_within_the_stated_bound() -> None:
+    """Against those of a matrix that is made of its own."""
+    generator = torch.Generator().manual_seed(0)
+    q = torch.linalg.qr(torch.randn(30, 30, dtype=torch.float64, generator=generator)).Q
+    lam = torch.logspace(0, -18, 30, dtype=torch.float64)
+    path = follow(30 * (q * lam) @ q.mT, None, q[:, :1], LeastSquares(), [0.0])
+    assert float((path.eigenvalues - lam).abs().max()) <= path.eigenvalues_bound <= 1e-13

@@ -102,6 +102,8 @@ def test_small_eigenvalues_are_right_relative_to_themselves(activation: str) -> 
         exact = list(mpmath.eigsy(mpmath.matrix(ntk.train.tolist()) / len(y), eigvals_only=True))[::-1]
         assert found.rank == len(y) - 1
         assert float(exact[found.rank - 1] / exact[0]) < 1e-8
+        for value, expected in zip(found.values.tolist(), exact, strict=True):
+            assert abs(float(value - expected)) <= float(found.values_bound) <= 1e-13 * float(exact[0])
         # Above 2^−14 λ_1 or in a matrix that is so much smaller: 2^−52 · 2^14 times the constant of a decomposition.
         for value, expected in zip(found.values.tolist()[: found.rank], exact, strict=False):
             assert abs(float(value / expected) - 1) <= 2.0**-38 * 10

@@ -5,7 +5,16 @@ import math
 import pytest
 import torch
 
-from ntk_engine.function_space import accuracy, cost, cost_bound, percentile_bound, percentiles, samples
+from ntk_engine.function_space import (
+    accuracy,
+    accuracy_bound,
+    cost,
+    cost_bound,
+    percentile_bound,
+    percentiles,
+    sampled,
+    samples,
+)
 
 
 def test_percentiles_of_normal_numbers() -> None:
@@ -75,3 +84,44 @@ def test_bounds_of_what_is_read_off() -> None:
             changed.append(abs(float(change)))
     assert 0.5 * float(within) < max(missed) <= float(within) * (1 + 1e-12)
     assert 0.9 * float(allowed) < max(changed) <= float(allowed) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("least", [1.0, 1e-4, 0.0])
+def test_bounds_of_samples(least: float) -> None:
+    """Of a mean and a covariance that are off by what they may be, regular and singular: the same numbers are drawn."""
+    generator = torch.Generator().manual_seed(4)
+    n, k = 12, 2
+    q = torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=torch.float64)).Q
+    covariance = (q * torch.linspace(2.0, least, n, dtype=torch.float64)) @ q.mT
+    covariance = (covariance + covariance.mT) / 2
+    mean = torch.randn(n, k, generator=generator, dtype=torch.float64)
+    off, spread = (torch.tensor(bound, dtype=torch.float64) for bound in (1e-9, 1e-8))
+    exact = sampled(mean, covariance, 5, 3, off, spread)
+    assert bool((exact.values == samples(mean, covariance, 5, 3)).all())
+    worst = 0.0
+    for _ in range(20):
+        e = (2 * torch.rand(n, n, generator=generator, dtype=torch.float64) - 1) * spread
+        e = (e + e.mT) / 2
+        if least == 0.0:
+            e = (q[:, -1:] @ q[:, -1:].mT) * spread  # what opens the null space the furthest
+        moved = samples(mean + off, covariance + e, 5, 3)
+        worst = max(worst, float((moved - exact.values).abs().max()))
+    assert 1e-3 * float(exact.bound) < worst <= float(exact.bound)
+    # Without errors of what is given there is rounding, which is √eps on a null space.
+    rounding = sampled(mean, covariance, 5, 3, off * 0, spread * 0).bound
+    assert float(rounding) < (1e-5 if least == 0.0 else 1e-11)
+
+
+def test_how_many_points_may_be_judged_otherwise() -> None:
+    """By every way to move two outputs by what they may be off."""
+    mean = torch.tensor([[0.9, 0.1, 0.0], [0.3, 0.301, 0.0], [0.1, 0.5, 0.5015], [0.2, 0.2, 0.9]], dtype=torch.float64)
+    y = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0], [1.0, 0, 0]], dtype=torch.float64)
+    for bound, expected in ((1e-4, 0.0), (6e-4, 0.25), (8e-4, 0.5), (0.5, 1.0)):
+        off = torch.tensor(bound, dtype=torch.float64)
+        assert float(accuracy_bound(mean, y, off)) == expected
+        way = (2 * y - 1) * off * (1 + 1e-9)
+        flipped = abs(float(accuracy(mean + way, y) - accuracy(mean - way, y)))
+        assert flipped <= expected
+    assert accuracy_bound(mean.expand(3, 4, 3), y, mean.new_tensor(1e-3)).tolist() == [0.5] * 3
+    signs = accuracy_bound(torch.tensor([[1e-6], [-1.0]]), torch.ones(2), torch.tensor(1e-3))
+    assert float(signs) == 0.5
