@@ -36,7 +36,8 @@ def arguments(host: str, port: int) -> dict[str, tuple[str, ...]]:
     }
 
 
-WORKER_ENV = {"REMAP_SIGTERM": "SIGQUIT"}  # SIGTERM then ends a running part early instead of waiting for it
+# SIGTERM then ends a running part early instead of waiting for it; and threads that wait leave the cores to others.
+WORKER_ENV = {"REMAP_SIGTERM": "SIGQUIT", "OMP_WAIT_POLICY": "passive"}
 
 
 def commands(settings: Settings, log_dir: Path | None = None) -> list[Command]:

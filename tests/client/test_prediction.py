@@ -52,7 +52,10 @@ def test_a_gaussian_at_every_time(client: ntkd.Client) -> None:
     assert found.array("train_accuracy")[-1] == 1.0
     bounds = {array.name: array.error_bound for array in found.job.arrays}
     certain = {"mean", "covariance", "percentiles", "train_mean", "train_covariance", "train_percentiles"}
-    assert all(0 < (bounds[name] or 0) < 1e-6 for name in certain | {"train_cost", "test_cost"})
+    assert all(
+        0 < (bounds[name] or 0) < 1e-6 for name in certain | {"train_cost", "test_cost", "samples", "eigenvalues"}
+    )
+    assert None not in bounds.values()
 
 
 def test_steps_of_descent_from_a_given_function(client: ntkd.Client) -> None:

@@ -70,9 +70,7 @@ def test_a_cost_that_is_integrated(client: Client, train: np.ndarray, test_digit
     assert found.array("train_accuracy")[-1] == 1.0
     assert found.array("decrease")[0] > found.array("decrease")[-1] > 0
     assert found.mean.shape == (4, 4, 10)
-    assert {array.name for array in found.job.arrays if array.error_bound} == {
-        "mean", "train_mean", "train_cost", "decrease"
-    }  # fmt: skip
+    assert all(array.error_bound is not None for array in found.job.arrays)
 
 
 def test_stored_kernels_give_what_an_architecture_gives(
