@@ -43,9 +43,12 @@ class Descent(Asked):
 
 
 class Ensemble(Asked):
-    """f_0 is drawn: a network's at initialization, a Gaussian process of covariance Σ."""
+    """f_0 is drawn: a network's at initialization, a Gaussian process of covariance Σ; or one of covariance Θ."""
 
     type: Literal["ensemble"] = "ensemble"
+    kernel: Literal["nngp", "ntk"] = Field(
+        "nngp", description="f_0's covariance. Moved by the same kernel, f ends at that Gaussian process' posterior"
+    )
 
 
 class Zero(Asked):

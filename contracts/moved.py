@@ -53,9 +53,14 @@ class Moved(Spec):
         return "ntk" if self.trained == "all" else "nngp"
 
     @property
+    def prior(self) -> Literal["ntk", "nngp"] | None:
+        """The covariance of f_0, where it is drawn."""
+        return self.begins.kernel if isinstance(self.begins, Ensemble) else None
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """The kernels that it takes: what moves f, and the covariance of f_0."""
-        return tuple(dict.fromkeys((self.moving, "nngp"))) if self.random else (self.moving,)
+        return (self.moving,) if self.prior in (None, self.moving) else (self.moving, str(self.prior))
 
     @property
     def judges(self) -> bool:

@@ -102,6 +102,8 @@ def _arrays(spec: "PredictionSpec", sizes: Sizes, *, iterated: bool) -> Iterator
         yield _of_times(f"{name}_cost", t)
         if spec.judges:
             yield _of_times(f"{name}_accuracy", t)
+        if spec.random:
+            yield _of_times(f"{name}_expected_accuracy", t)
     if iterated:
         yield ArrayPlan("residuals", (k,), "float64", TILE, 1)
     elif not spec.end_alone:

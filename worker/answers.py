@@ -37,7 +37,7 @@ def _early_stopping(spec: AnswerSpec, question: EarlyStopping, data: Data, conte
     yield None
     g = function_space.gaussian(
         blocks[spec.moving],
-        blocks["nngp"] if spec.random else None,
+        None if spec.prior is None else blocks[spec.prior],
         data.y,
         [float("inf")],
         dynamics=dynamics_of(question.dynamics),

@@ -64,7 +64,7 @@ class _Way:
             "ridge": spec.ridge,
             "covariance": "full" if whole else "diagonal" if spec.random else "none",
         }
-        ntk, nngp = blocks[spec.moving], blocks["nngp"] if spec.random else None
+        ntk, nngp = blocks[spec.moving], None if spec.prior is None else blocks[spec.prior]
         if spec.end_alone:
             end = function_space.final(ntk, nngp, self.data.y, **given)
             if end is not None:
@@ -203,6 +203,13 @@ class _Way:
         self._bound(f"{name}_cost", bound)
         self.numbers[f"{name}_accuracy"].append(float(function_space.accuracy(moments.mean, targets)))
         self._bound(f"{name}_accuracy", function_space.accuracy_bound(moments.mean, targets, moments.mean_bound))
+        if moments.variance is not None:
+            expected = function_space.expected_accuracy(moments.mean, moments.variance, targets)
+            self.numbers[f"{name}_expected_accuracy"].append(float(expected))
+            assert moments.covariance_bound is not None
+            bounds = moments.mean_bound, moments.covariance_bound
+            off = function_space.expected_accuracy_bound(moments.variance, targets.shape[-1], *bounds)
+            self._bound(f"{name}_expected_accuracy", off)
 
     def _bound(self, array: str, bound: Tensor | float | None) -> None:
         if bound is not None:

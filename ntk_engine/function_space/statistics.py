@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EPS = 2.0**-52
+# Behind so many deviations there is less than rounding.
+_FAR = 9.0
 
 
 def percentiles(mean: Tensor, variance: Tensor, levels: Sequence[float]) -> Tensor:
@@ -100,11 +103,53 @@ def cost_bound(direction: Tensor, mean_bound: Tensor, variance_bound: Tensor | N
 
 def accuracy(mean: Tensor, y: Tensor) -> Tensor:
     """The part (…) of points where the mean (…×n×k) has y's (n×k) largest output, or its sign for k = 1."""
-    y = y[:, None] if y.ndim == 1 else y
+    return _right(mean, y[:, None] if y.ndim == 1 else y).double().mean(dim=-1)
+
+
+def _right(mean: Tensor, y: Tensor) -> Tensor:
+    """Of which points (…×n) it is."""
     if y.shape[-1] == 1:
-        right = (mean > 0) == (y > 0)
-        return right.squeeze(-1).double().mean(dim=-1)
-    return (mean.argmax(dim=-1) == y.argmax(dim=-1)).double().mean(dim=-1)
+        return ((mean > 0) == (y > 0)).squeeze(-1)
+    return mean.argmax(dim=-1) == y.argmax(dim=-1)
+
+
+def expected_accuracy(mean: Tensor, variance: Tensor, y: Tensor) -> Tensor:
+    """`accuracy` as expected over the ensemble (a number): the mean over points of P(y's output is the largest).
+
+    Outputs are independent with means (n×k) and one variance (n), so that of k > 1 it is E Π_j Φ((m_y − m_j)/s + u)
+    over the other j, u ~ N(0, 1), s² the variance; for k = 1 it is Φ(± m/s). Where s = 0, `accuracy`. The trapezoidal
+    rule with steps of 0.7/√k is right to rounding: the integrand is entire, and grows as e^{kv²/2} off the real line.
+    """
+    y = y[:, None] if y.ndim == 1 else y
+    spread = variance.clamp_min(0.0).sqrt()[:, None]
+    certain = spread[:, 0] == 0.0
+    spread = spread.masked_fill(certain[:, None], 1.0)
+    if y.shape[-1] == 1:
+        chance = torch.special.ndtr((2.0 * (y > 0) - 1.0) * mean / spread)[:, 0]
+    else:
+        right = y.argmax(dim=-1, keepdim=True)
+        apart = (mean.gather(-1, right) - mean) / spread
+        apart = apart.scatter(-1, right, torch.inf)
+        step = 0.7 / y.shape[-1] ** 0.5
+        at = torch.arange(-_FAR, _FAR + step, step, dtype=mean.dtype, device=mean.device)
+        weights = step * torch.exp(-at.square() / 2) / math.sqrt(2 * math.pi)
+        chance = torch.zeros_like(mean[:, 0])
+        for u, weight in zip(at, weights, strict=True):
+            chance = chance + weight * torch.special.ndtr(apart + u).prod(dim=-1)
+    return torch.where(certain, _right(mean, y).to(chance.dtype), chance).mean()
+
+
+def expected_accuracy_bound(variance: Tensor, outputs: int, mean_bound: Tensor, variance_bound: Tensor) -> Tensor:
+    """A bound (a number) on its error, from those of means and variances (n) of k outputs.
+
+    To move all (m_y − m_j)/s by δ moves a chance by δ/√(2π) at most, as it moves u; to stretch them by 1 + ε moves it
+    by ε Σ_j a φ(a/√2)/√2 ≤ ε k/4.
+    """
+    share = variance.clamp_min(torch.finfo(variance.dtype).tiny)
+    moved = 2.0 * mean_bound / (share.sqrt() * math.sqrt(2 * math.pi))
+    rounded = _FAR / 0.7 * outputs**0.5 * 4 * _EPS
+    found: Tensor = (moved + outputs / 4 * variance_bound / share + rounded).clamp_max(1.0).mean()
+    return found
 
 
 def accuracy_bound(mean: Tensor, y: Tensor, mean_bound: Tensor) -> Tensor:

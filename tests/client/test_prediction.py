@@ -91,6 +91,20 @@ def test_another_cost(client: ntkd.Client) -> None:
         assert found.array("decrease")[number] == pytest.approx(at.decrease, rel=1e-5)
 
 
+def test_the_posterior_of_the_process_of_the_tangent_kernel(client: ntkd.Client) -> None:
+    """GP(0, Θ) given the targets: κK⁻¹y and Θ(x, x) − κK⁻¹κᵀ; of jobs as of an architecture."""
+    start = {"type": "ensemble", "kernel": "ntk"}
+    found = client.prediction(X, Y, OTHER, times=[0, inf], covariance="full", start=start, **NETWORK)
+    k, cross, own = (block.numpy() for block in blocks("ntk"))
+    np.testing.assert_allclose(found.mean[1], cross @ np.linalg.solve(k, Y), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found.covariance[0], own, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.covariance[1], own - cross @ np.linalg.solve(k, cross.T), rtol=0, atol=1e-11)
+    ids = {"train": client.kernel(X, **NETWORK).id, "cross": client.kernel(OTHER, X, **NETWORK).id}
+    ids["test"] = client.kernel(OTHER, **NETWORK).id
+    by_jobs = client.prediction(X, Y, OTHER, times=[0, inf], covariance="full", start=start, kernels=ids)
+    np.testing.assert_allclose(by_jobs.covariance, found.covariance, rtol=0, atol=1e-11)
+
+
 def test_steps_of_another_cost(client: ntkd.Client) -> None:
     """Written out: f ← f − η v, v ← μ v + K d/N, for cross-entropy."""
     labels = np.eye(2)[(X[:, 0] > 0).astype(int)]

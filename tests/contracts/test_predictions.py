@@ -64,7 +64,8 @@ def shapes(**fields: Any) -> dict[str, tuple[int, ...]]:
 
 
 def test_what_is_stored() -> None:
-    numbers = {"train_cost": (3,), "train_accuracy": (3,), "test_cost": (3,), "test_accuracy": (3,)}
+    names = ("cost", "accuracy", "expected_accuracy")
+    numbers = {f"{where}_{name}": (3,) for where in ("train", "test") for name in names}
     numbers["eigenvalues"] = (100,)
     assert shapes() == numbers | {
         "mean": (3, 30, 2), "variance": (3, 30), "train_mean": (3, 100, 2), "train_variance": (3, 100)
@@ -73,7 +74,8 @@ def test_what_is_stored() -> None:
         "mean": (3, 30, 2), "covariance": (3, 30, 30), "percentiles": (3, 3, 30, 2), "samples": (3, 5, 30, 2)
     }  # fmt: skip
     assert shapes(test=None, covariance="none") == {
-        "train_mean": (3, 100, 2), "train_cost": (3,), "train_accuracy": (3,), "eigenvalues": (100,)
+        "train_mean": (3, 100, 2), "train_cost": (3,), "train_accuracy": (3,), "train_expected_accuracy": (3,),
+        "eigenvalues": (100,)
     }  # fmt: skip
     assert "variance" not in shapes(start="zero")
     assert not {"test_cost", "test_accuracy"} & shapes(test=BARE).keys()

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import pytest
 import torch
 
@@ -10,6 +11,8 @@ from ntk_engine.function_space import (
     accuracy_bound,
     cost,
     cost_bound,
+    expected_accuracy,
+    expected_accuracy_bound,
     percentile_bound,
     percentiles,
     sampled,
@@ -125,3 +128,47 @@ def test_how_many_points_may_be_judged_otherwise() -> None:
     assert accuracy_bound(mean.expand(3, 4, 3), y, mean.new_tensor(1e-3)).tolist() == [0.5] * 3
     signs = accuracy_bound(torch.tensor([[1e-6], [-1.0]]), torch.ones(2), torch.tensor(1e-3))
     assert float(signs) == 0.5
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 10])
+def test_an_accuracy_as_expected_over_the_ensemble(k: int) -> None:
+    """By 30 digits' quadrature of the same chances, one by one, and by draws of the outputs themselves."""
+    generator = torch.Generator().manual_seed(k)
+    mean = torch.randn(4, k, generator=generator, dtype=torch.float64)
+    variance = torch.tensor([0.3, 2.0, 1e-4, 0.0], dtype=torch.float64)
+    y = torch.randn(4, k, generator=generator, dtype=torch.float64)
+
+    def chance(i: int) -> float:
+        m, s, right = mean[i].tolist(), float(variance[i]) ** 0.5, int(y[i].argmax())
+        others = [(m[right] - other) / s for j, other in enumerate(m) if j != right]
+        if not others:
+            return float(mpmath.ncdf(m[0] / s if float(y[i, 0]) > 0 else -m[0] / s))
+        with mpmath.workdps(30):
+            ends = [-12, *sorted({max(-12.0, min(12.0, -a)) for a in others}), 12]
+            return float(mpmath.quad(lambda u: mpmath.npdf(u) * mpmath.fprod(mpmath.ncdf(a + u) for a in others), ends))
+
+    sure = float(accuracy(mean[3:], y[3:]))
+    found = float(expected_accuracy(mean, variance, y))
+    assert found == pytest.approx((sum(map(chance, range(3))) + sure) / 4, abs=1e-13)
+    drawn = mean + variance.sqrt()[:, None] * torch.randn(20_000, 4, k, generator=generator, dtype=torch.float64)
+    right = accuracy(drawn, y)
+    # Five standard errors.
+    assert abs(float(right.mean()) - found) <= 5 * float(right.std()) / 20_000**0.5
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_bound_of_an_expected_accuracy(k: int) -> None:
+    generator = torch.Generator().manual_seed(k)
+    mean, y = (torch.randn(50, k, generator=generator, dtype=torch.float64) for _ in range(2))
+    variance = 0.1 + torch.rand(50, generator=generator, dtype=torch.float64)
+    off, stretched = torch.tensor(1e-3, dtype=torch.float64), torch.tensor(2e-3, dtype=torch.float64)
+    allowed = float(expected_accuracy_bound(variance, k, off, stretched))
+    value, worst = float(expected_accuracy(mean, variance, y)), 0.0
+    towards = torch.where(y > 0, 1.0, -1.0) if k == 1 else 2.0 * (y == y.amax(dim=1, keepdim=True)) - 1.0
+    for sign in (-1.0, 1.0):
+        for stretch in (-1.0, 1.0):
+            moved = expected_accuracy(mean + sign * towards * off, variance + stretch * stretched, y)
+            worst = max(worst, abs(float(moved) - value))
+    assert 0.05 * allowed < worst <= allowed
+    none = torch.zeros((), dtype=torch.float64)
+    assert float(expected_accuracy_bound(variance, k, none, none)) < 1e-12
