@@ -13,6 +13,8 @@ from contracts.plan import Plan, References
 from contracts.settings import Settings
 from contracts.spec_types import by_name, rising
 
+# Squares of what is larger leave the numbers.
+LARGEST = 1e100
 MOST_LEVELS, MOST_SIZES, MOST_RIDGES = 100, 1000, 100
 
 
@@ -21,7 +23,10 @@ class EarlyStopping(Asked):
 
     type: Literal["early_stopping"] = "early_stopping"
     noise: float | None = Field(
-        None, ge=0, description="deviation of the noise in the targets trained on; null: `test` has targets that tell"
+        None,
+        ge=0,
+        le=LARGEST,
+        description="deviation of the noise in the targets; null: `test` has targets that tell",
     )
     dynamics: Dynamics = Flow()
     start: Start = Field(Ensemble(), description="f_0")
@@ -49,13 +54,13 @@ class LearningCurve(Asked):
     sizes: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(rising)] = Field(
         min_length=1, max_length=MOST_SIZES, description="N, rising, at most the number of points"
     )
-    ridges: list[Annotated[float, Field(ge=0)]] = Field(
+    ridges: list[Annotated[float, Field(ge=0, le=LARGEST)]] = Field(
         [0.0], min_length=1, max_length=MOST_RIDGES, description="δ: added to the kernel's diagonal"
     )
     theory: Literal["points", "spectrum"] = Field(
         "points", description="an effective ridge for each point, O(N³) for every size and ridge; or one for all"
     )
-    noise: float = Field(0.0, ge=0, description="deviation of noise that is added to all targets, those of tests too")
+    noise: float = Field(0.0, ge=0, le=LARGEST, description="deviation of noise that is added to all targets")
 
 
 Question = Annotated[

@@ -181,6 +181,8 @@ class PredictionSpec(Moved):
     def plan(self, references: References, limits: Settings) -> Plan:
         if self.samples and self.test is None:
             raise INVALID_REQUEST.error("Samples are drawn on test points; name some as test.", "/samples")
+        if self.points == ["test"] and self.test is None:
+            raise INVALID_REQUEST.error("There are no test points; name some as test.", "/points")
         return plan(self, Sizes.of(self, references), limits)
 
     def inspect(self, load: Callable[[str, str], Any]) -> None:

@@ -82,20 +82,6 @@ class SpectrumSpec(Spec):
             raise ValueError("the kernel of an architecture is ntk or nngp")
         return array
 
-    @field_validator("components")
-    @classmethod
-    def _within(cls, components: Components | None, info: ValidationInfo) -> Components | None:
-        if components is None:
-            return None
-        top = info.data.get("top")
-        if top is not None and components.count > top:
-            raise ValueError(f"of {top} eigenvalues there are no {components.count} components")
-        if components.at is not None and info.data.get("kernel") is not None:
-            raise ValueError("of a kernel job, cross names the job of the new points' kernel, not at")
-        if components.cross is not None and info.data.get("kernel") is None:
-            raise ValueError("of an architecture, at names the new points, not cross")
-        return components
-
     @field_validator("ridges")
     @classmethod
     def _of_all(cls, ridges: list[float], info: ValidationInfo) -> list[float]:

@@ -47,6 +47,8 @@ class Sizes:
 
 def _matrix(spec: "SpectrumSpec", references: References) -> ArrayPlan:
     arrays = references.jobs[str(spec.kernel)]
+    if references.specs[str(spec.kernel)][0] != KernelSpec.kind:
+        raise INVALID_REQUEST.error("This is no kernel job.", "/kernel")
     if spec.array not in arrays:
         named = ", ".join(sorted(arrays))
         raise INVALID_REQUEST.error(f"The job has no array {spec.array!r}; it has {named}.", "/array")
@@ -60,14 +62,20 @@ def _matrix(spec: "SpectrumSpec", references: References) -> ArrayPlan:
 def _check_counts(spec: "SpectrumSpec", n: int) -> None:
     if spec.top is not None and spec.top > n:
         raise INVALID_REQUEST.error(f"top must be at most the number of points, {n}.", "/top")
-    if spec.components is not None and spec.components.count > n:
-        raise INVALID_REQUEST.error(f"Of {n} points there are at most {n} components.", "/components/count")
+    # What is centred has the null space of the constants.
+    most = min(spec.top or n, n - 1 if spec.centred else n)
+    if spec.components is not None and spec.components.count > most:
+        raise INVALID_REQUEST.error(f"There are at most {most} components.", "/components/count")
     if spec.decay is not None and spec.decay[1] > (spec.top or n):
         raise INVALID_REQUEST.error(f"There are {spec.top or n} eigenvalues to fit a decay to.", "/decay")
 
 
 def _new(spec: "SpectrumSpec", asked: "Components", references: References, n: int, d: int) -> int:
     """How many new points there are."""
+    if asked.at is not None and spec.kernel is not None:
+        raise INVALID_REQUEST.error("Of a kernel job, cross names the job of the new points.", "/components/at")
+    if asked.cross is not None and spec.kernel is None:
+        raise INVALID_REQUEST.error("Of an architecture, at names the new points.", "/components/cross")
     if asked.at is not None:
         x = references.datasets[asked.at]["x"]
         if x.cols != d:

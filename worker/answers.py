@@ -141,5 +141,7 @@ def _vector(name: str, values: Tensor, length: int | None = None) -> TileData:
 
 def _row(name: str, number: int, values: Tensor) -> Iterator[TileData]:
     row = values.reshape(1, -1).cpu().numpy()
+    if np.isnan(row).any():
+        raise ArithmeticError(f"{name} is beyond the numbers of float64")
     for col in range(0, row.shape[1], TILE):
         yield TileData(name, number, col // TILE, row[:, col : col + TILE], gaps=True)

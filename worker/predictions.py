@@ -208,7 +208,7 @@ class _Way:
             self.numbers[f"{name}_expected_accuracy"].append(float(expected))
             assert moments.covariance_bound is not None
             bounds = moments.mean_bound, moments.covariance_bound
-            off = function_space.expected_accuracy_bound(moments.variance, targets.shape[-1], *bounds)
+            off = function_space.expected_accuracy_bound(moments.mean, moments.variance, targets, *bounds)
             self._bound(f"{name}_expected_accuracy", off)
 
     def _bound(self, array: str, bound: Tensor | float | None) -> None:

@@ -117,39 +117,59 @@ def expected_accuracy(mean: Tensor, variance: Tensor, y: Tensor) -> Tensor:
     """`accuracy` as expected over the ensemble (a number): the mean over points of P(y's output is the largest).
 
     Outputs are independent with means (n×k) and one variance (n), so that of k > 1 it is E Π_j Φ((m_y − m_j)/s + u)
-    over the other j, u ~ N(0, 1), s² the variance; for k = 1 it is Φ(± m/s). Where s = 0, `accuracy`. The trapezoidal
-    rule with steps of 0.7/√k is right to rounding: the integrand is entire, and grows as e^{kv²/2} off the real line.
+    over the other j, u ~ N(0, 1), s² the variance; for k = 1 it is Φ(± m/s). Where s = 0, `accuracy`.
     """
     y = y[:, None] if y.ndim == 1 else y
     spread = variance.clamp_min(0.0).sqrt()[:, None]
     certain = spread[:, 0] == 0.0
-    spread = spread.masked_fill(certain[:, None], 1.0)
-    if y.shape[-1] == 1:
-        chance = torch.special.ndtr((2.0 * (y > 0) - 1.0) * mean / spread)[:, 0]
-    else:
-        right = y.argmax(dim=-1, keepdim=True)
-        apart = (mean.gather(-1, right) - mean) / spread
-        apart = apart.scatter(-1, right, torch.inf)
-        step = 0.7 / y.shape[-1] ** 0.5
-        at = torch.arange(-_FAR, _FAR + step, step, dtype=mean.dtype, device=mean.device)
-        weights = step * torch.exp(-at.square() / 2) / math.sqrt(2 * math.pi)
-        chance = torch.zeros_like(mean[:, 0])
-        for u, weight in zip(at, weights, strict=True):
-            chance = chance + weight * torch.special.ndtr(apart + u).prod(dim=-1)
+    chance = _chance(_ahead(mean, y) / spread.masked_fill(certain[:, None], 1.0))
     return torch.where(certain, _right(mean, y).to(chance.dtype), chance).mean()
 
 
-def expected_accuracy_bound(variance: Tensor, outputs: int, mean_bound: Tensor, variance_bound: Tensor) -> Tensor:
-    """A bound (a number) on its error, from those of means and variances (n) of k outputs.
+def expected_accuracy_bound(
+    mean: Tensor, variance: Tensor, y: Tensor, mean_bound: Tensor, variance_bound: Tensor
+) -> Tensor:
+    """A bound (a number) on its error, from those of means (n×k) and variances (n).
 
-    To move all (m_y − m_j)/s by δ moves a chance by δ/√(2π) at most, as it moves u; to stretch them by 1 + ε moves it
-    by ε Σ_j a φ(a/√2)/√2 ≤ ε k/4.
+    A chance rises with every (m_y − m_j)/s: it is between those of the least and of the largest that these can be.
     """
-    share = variance.clamp_min(torch.finfo(variance.dtype).tiny)
-    moved = 2.0 * mean_bound / (share.sqrt() * math.sqrt(2 * math.pi))
-    rounded = _FAR / 0.7 * outputs**0.5 * 4 * _EPS
-    found: Tensor = (moved + outputs / 4 * variance_bound / share + rounded).clamp_max(1.0).mean()
+    y = y[:, None] if y.ndim == 1 else y
+    ahead, off = _ahead(mean, y), mean_bound * (1.0 if y.shape[-1] == 1 else 2.0)
+    least, most = ((variance + sign * variance_bound).clamp_min(0.0).sqrt()[:, None] for sign in (-1.0, 1.0))
+    low, high = ahead - off, ahead + off
+    ends = [
+        _chance(torch.where(low > 0.0, low / most, low / least).nan_to_num(-torch.inf, torch.inf, -torch.inf)),
+        _chance(torch.where(high > 0.0, high / least, high / most).nan_to_num(torch.inf, torch.inf, -torch.inf)),
+    ]
+    rounded = _FAR / 0.7 * y.shape[-1] ** 0.5 * 8 * _EPS
+    found: Tensor = (ends[1] - ends[0]).mean() + rounded
     return found
+
+
+def _ahead(mean: Tensor, y: Tensor) -> Tensor:
+    """By how much y's output is above each other one (n×k), and inf above itself; of one output, y's sign times it."""
+    if y.shape[-1] == 1:
+        return (2.0 * (y > 0) - 1.0) * mean
+    right = y.argmax(dim=-1, keepdim=True)
+    return (mean.gather(-1, right) - mean).scatter(-1, right, torch.inf)
+
+
+def _chance(ahead: Tensor) -> Tensor:
+    """E Π_j Φ(a_j + u) (n), u ~ N(0, 1), or Φ(a) of one output, of a (n×k).
+
+    The trapezoidal rule with steps of 0.7/√k is right to rounding: the integrand is entire, and grows as e^{kv²/2} off
+    the real line.
+    """
+    if ahead.shape[-1] == 1:
+        only: Tensor = torch.special.ndtr(ahead[:, 0])
+        return only
+    step = 0.7 / ahead.shape[-1] ** 0.5
+    at = torch.arange(-_FAR, _FAR + step, step, dtype=ahead.dtype, device=ahead.device)
+    weights = step * torch.exp(-at.square() / 2) / math.sqrt(2 * math.pi)
+    chance = torch.zeros_like(ahead[:, 0])
+    for u, weight in zip(at, weights, strict=True):
+        chance = chance + weight * torch.special.ndtr(ahead + u).prod(dim=-1)
+    return chance
 
 
 def accuracy_bound(mean: Tensor, y: Tensor, mean_bound: Tensor) -> Tensor:

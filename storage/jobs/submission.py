@@ -104,7 +104,8 @@ def _look_up(write: Write, spec: Spec) -> tuple[References, list[UUID], dict[str
         if row is None:
             raise UNKNOWN_REFERENCE.error(f"There is no job {id_}.", pointer)
         if State(row.state) in (State.FAILED, State.CANCELLED):
-            raise CONFLICT.error(f"Job {id_} has {row.state} and will have no result.", pointer)
+            ended = "was cancelled" if State(row.state) is State.CANCELLED else "has failed"
+            raise CONFLICT.error(f"Job {id_} {ended} and will have no result.", pointer)
         if State(row.state) is not State.SUCCEEDED:
             if not spec.waits:
                 raise CONFLICT.error(f"Job {id_} has not succeeded yet.", pointer)

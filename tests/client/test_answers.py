@@ -160,6 +160,8 @@ def test_kernels_of_jobs(client: Client) -> None:
         ({"type": "learning_curve", "sizes": [9, 41]}, False, "/question/sizes/1"),
         ({"type": "learning_curve", "sizes": [9, 9]}, False, "/question/sizes"),
         ({"type": "learning_curve", "sizes": [9], "ridges": [-1.0]}, False, "/question/ridges/0"),
+        ({"type": "learning_curve", "sizes": [9], "ridges": [1e101]}, False, "/question/ridges/0"),
+        ({"type": "early_stopping", "noise": 1e155}, False, "/question/noise"),
         ("learning_curve", False, "/question/sizes"),
         ("oracle", False, "/question"),
     ],

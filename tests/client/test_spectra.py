@@ -141,9 +141,10 @@ def test_components_that_rounding_made_are_none(client: Client) -> None:
         ({"top": 9, "decay": [1, 10]}, "/decay"),
         ({"components": {"count": 0}}, "/components/count"),
         ({"components": {"count": 61}}, "/components/count"),
-        ({"top": 2, "components": {"count": 3}}, "/components"),
+        ({"top": 2, "components": {"count": 3}}, "/components/count"),
+        ({"centred": True, "components": {"count": 60}}, "/components/count"),
         ({"components": {"count": 3, "at": "0" * 32}}, "/components/at"),
-        ({"components": {"count": 3, "cross": "00000000-0000-4000-8000-000000000000"}}, "/components"),
+        ({"components": {"count": 3, "cross": "00000000-0000-4000-8000-000000000000"}}, "/components/cross"),
         ({"components": {"count": 3, "project": {"f": {}}}}, "/components/project/f"),
         ({"components": {"count": 3, "project": {"F!": {"dataset": "0" * 32}}}}, "/components/project/F!"),
         ({"array": "cost"}, "/array"),
@@ -166,6 +167,12 @@ def test_new_points_and_functions_that_do_not_fit_are_named(client: Client) -> N
         with pytest.raises(ProblemError) as refused:
             client.spectrum_of(X, components={"count": 1, **components}, **NETWORK)
         assert [fault.pointer for fault in refused.value.problem.errors] == [pointer]
+    with pytest.raises(ProblemError) as refused:
+        client.spectrum(kernel, components={"count": 1, "at": short})
+    assert [fault.pointer for fault in refused.value.problem.errors] == ["/components/at"]
+    with pytest.raises(ProblemError) as refused:
+        client.spectrum(client.spectrum(kernel, top=2))
+    assert [fault.pointer for fault in refused.value.problem.errors] == ["/kernel"]
     for cross in (kernel.id, client.kernel(NEW, X[:9], **NETWORK).id):
         asked = {"count": 1, "cross": cross}
         if cross == kernel.id:

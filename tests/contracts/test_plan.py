@@ -206,7 +206,8 @@ def test_dimensions_must_agree() -> None:
 def spectrum(limits: Settings = LIMITS, *, n: int = 100, symmetric: bool = True, **fields: object) -> Plan:
     job = uuid4()
     arrays = {"ntk": ArrayPlan("ntk", (n, n), "float64", 512, 512, symmetric)}
-    return SpectrumSpec(kernel=job, **fields).plan(References({}, {str(job): arrays}), limits)
+    references = References({}, {str(job): arrays}, {str(job): ("kernels", {})})
+    return SpectrumSpec(kernel=job, **fields).plan(references, limits)
 
 
 @pytest.mark.parametrize(

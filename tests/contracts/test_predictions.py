@@ -135,6 +135,7 @@ def test_bad_fields_are_refused(fields: dict[str, Any], said: str) -> None:
         ({"train": BARE}, "/train"),
         ({"test": WIDE}, "/test"),
         ({"test": None, "samples": 2}, "/samples"),
+        ({"test": None, "points": ["test"]}, "/points"),
         ({"train": WIDE, "test": WIDE, "start": {"type": "given", "train": TRAIN, "test": TRAIN}}, "/start/train"),
         ({"start": {"type": "given", "train": WIDE}}, "/start/test"),
         ({"architecture": None, "kernels": {"train": GRAM}}, "/kernels/cross"),
