@@ -70,9 +70,7 @@ def plan(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> Plan:
 def _memory(spec: "PredictionSpec", sizes: Sizes) -> int:
     """Bytes of matrices at their peak."""
     n, other = sizes.train, sizes.test
-    # Of test points' own kernel there is all where a covariance is, and else the diagonal.
-    whole = (spec.covariance == "full" or spec.samples > 0) if spec.random else spec.joint
-    held = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * (other if whole else 1))
+    held = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * (other if spec.whole else 1))
     return held if spec.tolerance is None else held + 8 * FACTORS * (n * sizes.outputs) ** 2
 
 

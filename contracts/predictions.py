@@ -172,6 +172,11 @@ class PredictionSpec(Moved):
         return self.random or (functions is not None and functions.of == "gaussian")
 
     @property
+    def whole(self) -> bool:
+        """Whether of the test points' own kernel all is needed, and not its diagonal alone."""
+        return (self.covariance == "full" or self.samples > 0) if self.random else self.joint
+
+    @property
     def begins(self) -> Start | None:
         return self.start
 

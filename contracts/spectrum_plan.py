@@ -64,6 +64,7 @@ def plan(spec: "SpectrumSpec", sizes: Sizes, limits: Settings) -> Plan:
         memory += 8 * CROSSES * sizes.new * sizes.points
         seconds += _kernel_seconds(spec, sizes, sizes.new * sizes.points)
     memory += 8 * FUNCTIONS * max((prod(shape) for shape in sizes.projected.values()), default=0)
+    memory += sum(array.stored_bytes for array in arrays if array.name.startswith(("projections_", "outside_")))
     pointer, count = "/kernel" if spec.dataset is None else "/dataset", _bands(spec, sizes, method)
     if spec.top is not None and count > 1:
         width, columns = _width(spec.top), _basis(spec.top)
@@ -104,7 +105,13 @@ def _arrays(spec: "SpectrumSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
             yield ArrayPlan("components_at", (sizes.new, m), "float64", TILE, TILE)
         for name, (*before, _, k) in sizes.projected.items():
             for of, shape in (("projections", (*before, m, k)), ("outside", (*before, k))):
-                yield ArrayPlan(f"{of}_{name}", shape, "float64", TILE, prod(shape[1:]))
+                yield ArrayPlan(f"{of}_{name}", shape, "float64", *tile_of(shape))
+
+
+def tile_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of a tile of functions' projections: as many rows as a tile has room for, and at least one."""
+    cols = min(prod(shape[1:]), TILE * TILE)
+    return TILE * TILE // cols, cols
 
 
 def _vector(name: str, count: int) -> ArrayPlan:

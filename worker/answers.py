@@ -17,6 +17,7 @@ from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.moved_inputs import Data, data_of, dynamics_of, kernels, start_of
 from worker.parts import Result
+from worker.tiles import tiles
 
 
 def run(claim: Claim, context: Context) -> Iterator[Result | None]:
@@ -140,8 +141,7 @@ def _vector(name: str, values: Tensor, length: int | None = None) -> TileData:
 
 
 def _row(name: str, number: int, values: Tensor) -> Iterator[TileData]:
-    row = values.reshape(1, -1).cpu().numpy()
-    if np.isnan(row).any():
+    """One row of an array, which may hold inf; raises ArithmeticError where it is no number."""
+    if bool(values.isnan().any()):
         raise ArithmeticError(f"{name} is beyond the numbers of float64")
-    for col in range(0, row.shape[1], TILE):
-        yield TileData(name, number, col // TILE, row[:, col : col + TILE], gaps=True)
+    return tiles(name, values[None], (1, TILE), number, gaps=True)

@@ -20,6 +20,7 @@ from worker.moved_inputs import Data, data_of, dynamics_of, inputs, kernels, sta
 from worker.parts import Result
 from worker.prediction_paths import path
 from worker.random_predictions import functions_of
+from worker.tiles import tiles
 
 
 class _Seen(NamedTuple):
@@ -53,8 +54,7 @@ class _Way:
     def closed(self, context: Context) -> Iterator[Result | None]:
         """Least squares."""
         spec = self.spec
-        whole = spec.random and (spec.covariance == "full" or spec.samples > 0)
-        blocks = kernels(spec, context, whole=whole or (spec.joint and not spec.random))
+        blocks = kernels(spec, context, whole=spec.whole)
         yield None
         if spec.random_functions is not None:
             yield from self._random(spec.random_functions, blocks[spec.moving], context)
@@ -62,7 +62,7 @@ class _Way:
         given: dict[str, Any] = {
             "start": start_of(spec, self.data),
             "ridge": spec.ridge,
-            "covariance": "full" if whole else "diagonal" if spec.random else "none",
+            "covariance": "none" if not spec.random else "full" if spec.whole else "diagonal",
         }
         ntk, nngp = blocks[spec.moving], None if spec.prior is None else blocks[spec.prior]
         if spec.end_alone:
@@ -165,7 +165,7 @@ class _Way:
         if targets is not None:
             self._judge(name, moments, targets)
         if name in spec.points:
-            yield from _tiles(f"{before}mean", number, moments.mean)
+            yield from tiles(f"{before}mean", moments.mean[None], (1, TILE), number)
             self._bound(f"{before}mean", moments.mean_bound)
             if moments.variance is not None:
                 yield from self._spread(before, number, moments)
@@ -173,7 +173,7 @@ class _Way:
             assert moments.covariance_bound is not None
             bounds = moments.mean_bound, moments.covariance_bound
             drawn = function_space.sampled(moments.mean, moments.covariance, spec.samples, spec.seed, *bounds)
-            yield from _tiles("samples", number, drawn.values)
+            yield from tiles("samples", drawn.values[None], (1, TILE), number)
             self._bound("samples", drawn.bound)
 
     def _spread(self, before: str, number: int, moments: Moments) -> Iterator[TileData]:
@@ -181,11 +181,11 @@ class _Way:
         name = {"full": "covariance", "diagonal": "variance"}.get(self.spec.covariance)
         if name is not None:
             values = getattr(moments, name)
-            yield from _tiles(f"{before}{name}", number, values)
+            yield from tiles(f"{before}{name}", values[None], (1, TILE), number)
             self._bound(f"{before}{name}", moments.covariance_bound)
         if self.spec.percentiles:
             found = function_space.percentiles(moments.mean, moments.variance, self.spec.percentiles)
-            yield from _tiles(f"{before}percentiles", number, found)
+            yield from tiles(f"{before}percentiles", found[None], (1, TILE), number)
             assert moments.covariance_bound is not None
             some = self.spec.percentiles, moments.mean_bound, moments.covariance_bound
             self._bound(f"{before}percentiles", function_space.percentile_bound(moments.variance, *some))
@@ -225,10 +225,3 @@ class _Way:
 def _certain(f: Tensor, at: function_space.At) -> Moments:
     """Without a spread."""
     return Moments(f, None, None, f.new_tensor(at.error_bound), None)
-
-
-def _tiles(name: str, number: int, values: Tensor) -> Iterator[TileData]:
-    """The tiles of one time."""
-    row = values.reshape(1, -1).cpu().numpy()
-    for col in range(0, row.shape[1], TILE):
-        yield TileData(name, number, col // TILE, row[:, col : col + TILE])

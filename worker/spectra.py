@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from contracts.spectra import Projected, SpectrumSpec
-from contracts.spectrum_plan import TILE, needs_vectors
+from contracts.spectrum_plan import TILE, needs_vectors, tile_of
 from contracts.spectrum_spread import SCRATCH
 from ntk_engine import spectrum
 from ntk_engine.spectrum import Centring, Spectrum
-from storage.arrays import Dropped, ErrorBound, Numbers, TileData
+from storage.arrays import Dropped, ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker import spectrum_spread
 from worker.context import Context
 from worker.inputs import dataset_rows
 from worker.parts import Last, Result
 from worker.spectrum_matrix import Matrix, matrix_of, stored_array, tensor
+from worker.tiles import tiles
 
 _EPS = 2.0**-52
 
@@ -140,7 +141,7 @@ def _pairs(spec: SpectrumSpec, found: _Found) -> Iterator[Result]:
         assert whole.orthogonality is not None
         yield _number("orthogonality", whole.orthogonality)
         if spec.vectors:
-            yield from _matrix("eigenvectors", whole.eigenvectors)
+            yield from tiles("eigenvectors", whole.eigenvectors, (TILE, TILE))
 
 
 def _numbers(found: _Found) -> Iterator[Result]:
@@ -160,14 +161,14 @@ def _components(spec: SpectrumSpec, matrix: Matrix, found: _Found, context: Cont
     asked = spec.components
     assert asked is not None
     those = spectrum.components(found.spectrum, asked.count, found.centring)
-    yield from _matrix("components", those.values)
+    yield from tiles("components", those.values, (TILE, TILE))
     if asked.at is not None or asked.cross is not None:
-        yield from _matrix("components_at", those.at(matrix.cross()))
+        yield from tiles("components_at", those.at(matrix.cross()), (TILE, TILE))
         yield None
     for name, source in asked.project.items():
         f = _functions(source, context)
-        yield from _rows(f"projections_{name}", those.project(f))
-        yield from _rows(f"outside_{name}", those.outside(f))
+        for of, values in (("projections", those.project(f)), ("outside", those.outside(f))):
+            yield from tiles(f"{of}_{name}", values, tile_of(tuple(values.shape)))
         yield None
 
 
@@ -183,18 +184,3 @@ def _functions(source: Projected, context: Context) -> Tensor:
 def _number(name: str, value: float) -> TileData:
     """An array of one number, which may be inf."""
     return TileData(name, 0, 0, np.array([float(value)]), gaps=True)
-
-
-def _rows(name: str, values: Tensor) -> Iterator[TileData]:
-    """An array whose tiles are as wide as it is."""
-    rows = values.reshape(len(values), -1).cpu().numpy()
-    for row in range(0, len(rows), TILE):
-        yield TileData(name, row // TILE, 0, rows[row : row + TILE])
-
-
-def _matrix(name: str, values: Tensor) -> Iterator[TileData]:
-    entries: Numbers = values.cpu().numpy()
-    rows, cols = entries.shape
-    for row in range(0, rows, TILE):
-        for col in range(0, cols, TILE):
-            yield TileData(name, row // TILE, col // TILE, entries[row : row + TILE, col : col + TILE])

@@ -1,6 +1,7 @@
 """The matrix of a spectrum job: stored by a kernel job, or an architecture's, computed where it is needed."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
@@ -21,8 +22,9 @@ from worker.inputs import dataset_rows
 class Matrix(Protocol):
     """K (N×N), as a whole or as a product with it."""
 
-    points: int
-    """N."""
+    @property
+    def points(self) -> int:
+        """N."""
 
     def whole(self) -> Tensor:
         """K, in float64."""
@@ -50,7 +52,10 @@ class _Stored:
         assert spec.kernel is not None
         self._spec, self._context = spec, context
         self._stored = stored_array(spec.kernel, spec.array, context)
-        self.points = self._stored.plan.rows
+
+    @property
+    def points(self) -> int:
+        return self._stored.plan.rows
 
     def whole(self) -> Tensor:
         return tensor(self._stored, self._context)
@@ -92,11 +97,18 @@ class _Computed:
         assert spec.architecture is not None
         self._arch: Architecture = spec.architecture
         self._spec, self._context, self._bound = spec, context, 0.0
-        self._x = dataset_rows(context, spec.dataset, None, torch.float64)
+        self._dataset = spec.dataset
         self._product: spectrum.Product | None = None
-        self.points = len(self._x)
         # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
         infinite.prepare(self._arch)
+
+    @cached_property
+    def _x(self) -> Tensor:
+        return dataset_rows(self._context, self._dataset, None, torch.float64)
+
+    @property
+    def points(self) -> int:
+        return len(self._x)
 
     def whole(self) -> Tensor:
         found = self._kernel(self._x)
@@ -105,8 +117,10 @@ class _Computed:
 
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
         if self._product is None:
+            limit = self._context.settings.memory_bytes // 4
+            prepared = self._context.prepared.get((self._dataset, torch.float64), lambda: infinite.rows(self._x), limit)
             name, threads = self._spec.array, torch.get_num_threads()
-            self._product = spectrum.product(self._arch, self._x, kernel=name, budget=TILES_BYTES, threads=threads)
+            self._product = spectrum.product(self._arch, prepared, kernel=name, budget=TILES_BYTES, threads=threads)
         found = self._product(v, rows)
         self._bound = self._product.error_bound
         return found

@@ -1,10 +1,12 @@
 """The top of a spectrum, spread over workers: products of bands of the matrix, and what is between two passes."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from contracts.spectra import SpectrumSpec
 from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SUMS, VECTORS
@@ -15,6 +17,7 @@ from storage.jobs.transitions import Claim
 from worker.context import Context
 from worker.parts import Result
 from worker.spectrum_matrix import Matrix
+from worker.tiles import tiles
 
 
 def multiply(claim: Claim, context: Context, matrix: Matrix) -> Iterator[Result | None]:
@@ -24,9 +27,7 @@ def multiply(claim: Claim, context: Context, matrix: Matrix) -> Iterator[Result 
     product = matrix.multiply(state.block(), slice(first, end))
     yield None
     row = state.padded(SUMS, product).reshape(1, -1)
-    for col in range(0, row.shape[1], ENTRIES):
-        entries = row[:, col : col + ENTRIES]
-        yield TileData(SUMS, claim.part_spec["band"], col // ENTRIES, entries, latest=True)
+    yield from tiles(SUMS, row, (1, ENTRIES), claim.part_spec["band"], latest=True)
     yield ErrorBound(SUMS, matrix.entries())
 
 
@@ -63,11 +64,11 @@ class _State:
 
     def block(self) -> Tensor:
         """n×b."""
-        return self._tensor(BLOCK)[:, : self._numbers()[1]]
+        return self._tensor(BLOCK)[:, : self._numbers[1]]
 
     def iteration(self, top: int) -> Iteration:
         """As the last part left it."""
-        columns, width, size, passes, tolerance = self._numbers()
+        columns, width, size, passes, tolerance = self._numbers
         return Iteration(
             top,
             tolerance,
@@ -80,7 +81,7 @@ class _State:
 
     def sums(self) -> Iterator[Tensor]:
         """Of every band, in their order."""
-        stored, width = self._stored[SUMS], self._numbers()[1]
+        stored, width = self._stored[SUMS], self._numbers[1]
         for band in range(stored.plan.rows):
             row = arrays.block(self._context.database, stored, slice(band, band + 1))
             yield torch.from_numpy(row.reshape(self.points, -1)).to(self._context.device)[:, :width]
@@ -88,22 +89,17 @@ class _State:
     def kept(self, iteration: Iteration) -> Iterator[TileData]:
         """In place of what was."""
         for name, values in ((BLOCK, iteration.block), (VECTORS, iteration.vectors), (IMAGES, iteration.images)):
-            yield from self._tiles(name, values)
+            whole = self.padded(name, values)
+            yield from tiles(name, whole, (ROWS, whole.shape[1]), latest=True)
         widths = iteration.vectors.shape[1], iteration.block.shape[1]
         numbers = np.array([*widths, iteration.size, iteration.passes, iteration.tolerance], dtype=np.float64)
         yield TileData(NUMBERS, 0, 0, numbers, latest=True)
 
-    def padded(self, name: str, values: Tensor) -> Numbers:
+    def padded(self, name: str, values: Tensor) -> Tensor:
         """With columns of zeros, as many as the array has."""
-        whole: Numbers = np.zeros((self.points, self._stored[name].plan.shape[-1]))
-        whole[:, : values.shape[1]] = values.cpu().numpy()
-        return whole
+        return pad(values, (0, self._stored[name].plan.shape[-1] - values.shape[1]))
 
-    def _tiles(self, name: str, values: Tensor) -> Iterator[TileData]:
-        whole = self.padded(name, values)
-        for row in range(0, self.points, ROWS):
-            yield TileData(name, row // ROWS, 0, whole[row : row + ROWS], latest=True)
-
+    @cached_property
     def _numbers(self) -> tuple[int, int, float, int, float]:
         columns, width, size, passes, tolerance = self._all(self._stored[NUMBERS])[:, 0]
         return int(columns), int(width), float(size), int(passes), float(tolerance)

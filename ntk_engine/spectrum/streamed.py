@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ntk_engine import infinite
-from ntk_engine.infinite import Block, Workspace, blocks
+from ntk_engine.infinite import Block, Rows, Workspace, blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,9 +28,9 @@ _HELD = 48
 class Product:
     """v ↦ K v, as `product` makes it."""
 
-    def __init__(self, arch: Architecture, x: Tensor, kernel: str, side: int, threads: int) -> None:
+    def __init__(self, arch: Architecture, rows: Rows, kernel: str, side: int, threads: int) -> None:
         self._arch, self._kernel, self._threads = arch, kernel, threads
-        self._rows, self._local = infinite.rows(x), threading.local()
+        self._rows, self._local = rows, threading.local()
         # Panels of equal size: of few pairs those without a closed form are integrated one by one.
         self._size = math.ceil(len(self._rows) / math.ceil(len(self._rows) / side))
 
@@ -63,8 +63,12 @@ class Product:
         return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows]
 
 
-def product(arch: Architecture, x: Tensor, *, kernel: str = "ntk", budget: int = 2**28, threads: int = 1) -> Product:
+def product(
+    arch: Architecture, x: Tensor | Rows, *, kernel: str = "ntk", budget: int = 2**28, threads: int = 1
+) -> Product:
     """v ↦ K v for the kernel (`ntk` or `nngp`) of all rows of x (N×d), as `top(product(arch, x), N, k)` takes it.
+
+    x may be prepared by `infinite.rows` already.
 
     Only tiles on and above the diagonal are computed, and each multiplies twice. budget: bytes that tiles may take, all
     threads together, beside x, its prepared copy and v; below 8 MiB a thread tiles are so small that tables of
@@ -75,9 +79,11 @@ def product(arch: Architecture, x: Tensor, *, kernel: str = "ntk", budget: int =
     """
     if kernel not in infinite.KERNELS:
         raise ValueError(f"a kernel is one of {', '.join(infinite.KERNELS)}, not {kernel}")
-    if x.device.type == "cpu":
+    side = _rows(budget // threads, x.device if isinstance(x, torch.Tensor) else x.scaled.device)
+    rows = infinite.rows(x) if isinstance(x, torch.Tensor) else x
+    if rows.scaled.device.type == "cpu":
         infinite.prepare(arch)
-    return Product(arch, x, kernel, _rows(budget // threads, x.device), threads)
+    return Product(arch, rows, kernel, side, threads)
 
 
 def _rows(budget: int, device: torch.device) -> int:
