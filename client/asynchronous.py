@@ -31,8 +31,8 @@ from client.specs import (
     PredictionOptions,
     SpectrumOptions,
     TrainingOptions,
+    function_space_spec,
     kernel_spec,
-    moved_spec,
     network_spectrum_spec,
     prediction_spec,
     spectrum_spec,
@@ -226,7 +226,9 @@ class AsyncClient(AsyncConnection):
         "time" to stop, what is "saved". Raises ProblemError, JobFailed, JobCancelled, Unreachable.
         """
         train = await self._trained_on(x, y)
-        spec = moved_spec(train, None if test is None else await self._dataset_id(test), question=question, **options)
+        spec = function_space_spec(
+            train, None if test is None else await self._dataset_id(test), question=question, **options
+        )
         return AsyncResult(await self._computed("answers", spec, wait, progress))
 
     async def training(

@@ -8,14 +8,19 @@ Json = Mapping[str, Any]
 Network = Json | Sequence[str | Json]
 
 
-class KernelOptions(TypedDict, total=False):
-    """Keywords of `Client.kernel`; `kernel_spec` has their defaults."""
+class NetworkOptions(TypedDict, total=False):
+    """A network: its type with the keywords after it, or the whole of it as JSON, an object or a list of layers."""
 
     architecture: str | Network
     depth: int
     activation: str | Json
     beta: float
     sigma_w: float
+
+
+class KernelOptions(NetworkOptions, total=False):
+    """Keywords of `Client.kernel`; `kernel_spec` has their defaults."""
+
     kernels: Sequence[str]
     method: str | Json
     dtype: str
@@ -48,17 +53,12 @@ def kernel_spec(
     return of | {"kernels": kernels, "method": method, "dtype": dtype}
 
 
-class TrainingOptions(TypedDict, total=False):
+class TrainingOptions(NetworkOptions, total=False):
     """Keywords of `Client.training`; the service has defaults for those that are left out, but for the first two."""
 
     learning_rate: Required[float]
     steps: Required[int]
-    architecture: str | Network
-    depth: int
     width: int
-    activation: str | Json
-    beta: float
-    sigma_w: float
     cost: str | Json
     seeds: Sequence[int]
     momentum: float
@@ -90,17 +90,17 @@ def training_spec(
     return {"dataset": dataset, "architecture": network, "record": record} | options
 
 
-class PredictionOptions(TypedDict, total=False):
+class AnswerOptions(NetworkOptions, total=False):
+    """Keywords of `Client.answer`."""
+
+    kernels: Json
+    trained: str
+
+
+class PredictionOptions(AnswerOptions, total=False):
     """Keywords of `Client.prediction`; the service has defaults for those that are left out, but for the first."""
 
     times: Required[Sequence[float | str]]
-    architecture: str | Network
-    kernels: Json
-    depth: int
-    activation: str | Json
-    beta: float
-    sigma_w: float
-    trained: str
     cost: str | Json
     tolerance: float
     random_functions: Json
@@ -117,11 +117,11 @@ class PredictionOptions(TypedDict, total=False):
 def prediction_spec(
     train: str, test: str | None = None, *, times: Sequence[float | str], **options: Any
 ) -> dict[str, Any]:
-    """A prediction job on two datasets, with the further keywords of `moved_spec`. A time of infinity is "inf"."""
-    return moved_spec(train, test, **options) | {"times": ["inf" if time == inf else time for time in times]}
+    """A prediction job, with the further keywords of `function_space_spec`. A time of infinity is "inf"."""
+    return function_space_spec(train, test, **options) | {"times": ["inf" if time == inf else time for time in times]}
 
 
-def moved_spec(
+def function_space_spec(
     train: str,
     test: str | None = None,
     *,
@@ -141,18 +141,6 @@ def moved_spec(
     return {"train": train, "test": test} | of | options
 
 
-class AnswerOptions(TypedDict, total=False):
-    """Keywords of `Client.answer`."""
-
-    architecture: str | Network
-    kernels: Json
-    depth: int
-    activation: str | Json
-    beta: float
-    sigma_w: float
-    trained: str
-
-
 class SpectrumOptions(TypedDict, total=False):
     """Further keywords of `Client.spectrum`."""
 
@@ -162,17 +150,12 @@ class SpectrumOptions(TypedDict, total=False):
     decay: tuple[int, int]
 
 
-class NetworkSpectrumOptions(SpectrumOptions, total=False):
+class NetworkSpectrumOptions(SpectrumOptions, NetworkOptions, total=False):
     """Keywords of `Client.spectrum_of`."""
 
     array: str
     top: int | None
     vectors: bool
-    architecture: str | Network
-    depth: int
-    activation: str | Json
-    beta: float
-    sigma_w: float
 
 
 def spectrum_spec(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from contracts.moved_sizes import Sizes
+from contracts.function_space_sizes import Sizes
 from contracts.plan import SECONDS_PER_FLOP, SECONDS_PER_TILE_AND_LAYER, ArrayPlan, PartPlan, Plan, check_limits
 from contracts.prediction_plan import CROSSES, DECOMPOSITION, MATRICES, TESTS, TILE
 from contracts.problems import INVALID_REQUEST

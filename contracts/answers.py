@@ -6,9 +6,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from contracts.answer_plan import plan
 from contracts.dynamics import Dynamics, Ensemble, Flow, Given, Start, Zero
+from contracts.function_space import FunctionSpaceSpec
+from contracts.function_space_sizes import Sizes
 from contracts.kinds import Asked
-from contracts.moved import Moved
-from contracts.moved_sizes import Sizes
 from contracts.plan import Plan, References
 from contracts.settings import Settings
 from contracts.spec_types import by_name, rising
@@ -75,7 +75,7 @@ Question = Annotated[
 ]
 
 
-class AnswerSpec(Moved):
+class AnswerSpec(FunctionSpaceSpec):
     """A question about the network of infinite width trained on `train` by least squares."""
 
     kind: ClassVar[str] = "answers"

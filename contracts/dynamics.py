@@ -47,7 +47,8 @@ class Ensemble(Asked):
 
     type: Literal["ensemble"] = "ensemble"
     kernel: Literal["nngp", "ntk"] = Field(
-        "nngp", description="f_0's covariance. Moved by the same kernel, f ends at that Gaussian process' posterior"
+        "nngp",
+        description="f_0's covariance. Where the same kernel moves f, it ends at that process' posterior",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING
 
-from contracts.moved_sizes import Sizes
+from contracts.function_space_sizes import Sizes
 from contracts.plan import (
     SECONDS_PER_FLOP,
     SECONDS_PER_STORED_BYTE,

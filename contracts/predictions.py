@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from contracts.direction import Direction
 from contracts.dynamics import Descent, Dynamics, Ensemble, Flow, Start, Time, Zero
-from contracts.moved import Moved
-from contracts.moved_sizes import Sizes
+from contracts.function_space import FunctionSpaceSpec
+from contracts.function_space_sizes import Sizes
 from contracts.plan import Plan, References
 from contracts.prediction_plan import plan
 from contracts.problems import INVALID_REQUEST
@@ -29,7 +29,7 @@ Cost = Annotated[
 Points = Literal["test", "train"]
 
 
-class PredictionSpec(Moved):
+class PredictionSpec(FunctionSpaceSpec):
     """f_t of the network of infinite width trained on `train`: a Gaussian at every time, on both datasets' points.
 
     Either `architecture` names the kernels, or `kernels` the jobs that have them. Times are the paper's: Δt = η.

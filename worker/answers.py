@@ -15,7 +15,7 @@ from ntk_engine.function_space import Gaussian, HeldOut, Noise
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
-from worker.moved_inputs import Data, data_of, dynamics_of, kernels, start_of
+from worker.function_space_inputs import Data, data_of, dynamics_of, kernels, start_of
 from worker.parts import Result
 from worker.tiles import tiles
 

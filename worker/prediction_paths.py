@@ -10,7 +10,7 @@ from contracts.dynamics import Descent
 from contracts.predictions import PredictionSpec
 from ntk_engine import function_space
 from ntk_engine.function_space import At, Blocks, Directions, GradientDescent
-from worker.moved_inputs import Data
+from worker.function_space_inputs import Data
 
 
 class Path(Protocol):

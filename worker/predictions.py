@@ -16,7 +16,7 @@ from ntk_engine.function_space import Blocks, Gaussian, Moments
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
-from worker.moved_inputs import Data, data_of, dynamics_of, inputs, kernels, start_of
+from worker.function_space_inputs import Data, data_of, dynamics_of, inputs, kernels, start_of
 from worker.parts import Result
 from worker.prediction_paths import path
 from worker.random_predictions import functions_of

@@ -9,7 +9,7 @@ from contracts.predictions import PredictionSpec
 from contracts.random_functions import RandomFunctions
 from ntk_engine.function_space import Blocks, GaussianFunctions, NetworkFunctions
 from worker.context import Context
-from worker.moved_inputs import inputs
+from worker.function_space_inputs import inputs
 
 
 def functions_of(spec: PredictionSpec, asked: RandomFunctions, blocks: Blocks, context: Context) -> Iterable[Tensor]:

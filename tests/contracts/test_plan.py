@@ -17,6 +17,7 @@ from contracts.problems import KINDS, ProblemError
 from contracts.registry import SPECS
 from contracts.settings import GIB, MIB, Settings
 from contracts.spectra import SpectrumSpec
+from contracts.spectrum_plan import tile_of
 from contracts.tiling import (
     LONGEST_PART_SECONDS,
     PART_SECONDS,
@@ -312,3 +313,13 @@ def test_a_top_that_is_nearly_all_is_found_densely() -> None:
     assert method(spectrum(n=4000, top=10)) == "streamed"
     assert method(spectrum(n=4000, top=3600)) == method(spectrum(n=4000)) == "dense"
     assert spectrum(n=4000, top=3600).arrays[0].shape == (3600,)
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000, 50, 10), (4, 30, 2), (7, 1), (3,), (2000, 300_000)])
+def test_tiles_of_projections_hold_no_more_than_others(shape: tuple[int, ...]) -> None:
+    """However long a trajectory is; and one tile is enough for a short one."""
+    array = ArrayPlan("projections_f", shape, "float64", *tile_of(shape))
+    assert array.tile_rows * array.tile_cols <= 2**18
+    assert array.stored_tiles <= 2 * (array.rows * array.cols) // 2**18 + array.rows
+    if array.rows * array.cols <= 2**18:
+        assert array.stored_tiles == 1

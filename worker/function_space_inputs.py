@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from contracts.dynamics import Descent, Flow, Given
+from contracts.function_space import FunctionSpaceSpec
 from contracts.kernel_jobs import KernelJobs
-from contracts.moved import Moved
 from ntk_engine import function_space, infinite
 from ntk_engine.architecture import Architecture
 from ntk_engine.function_space import Blocks, Dynamics, Start
@@ -31,7 +31,7 @@ class Data:
     """f_0, where it is given."""
 
 
-def data_of(spec: Moved, context: Context) -> Data:
+def data_of(spec: FunctionSpaceSpec, context: Context) -> Data:
     """Raises LookupError where a dataset is gone."""
     judged, start = None, None
     if spec.test is not None:
@@ -44,7 +44,7 @@ def data_of(spec: Moved, context: Context) -> Data:
     return Data(_rows(context, spec.train, "y"), judged, start)
 
 
-def kernels(spec: Moved, context: Context, *, whole: bool) -> dict[str, Blocks]:
+def kernels(spec: FunctionSpaceSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
     """The blocks of every kernel that is needed; whole: of test points all, and not variances alone.
 
     Raises LookupError where a dataset or a job is gone.
@@ -62,12 +62,12 @@ def dynamics_of(asked: Flow | Descent) -> Dynamics:
     return function_space.GradientDescent(asked.learning_rate, asked.momentum)
 
 
-def start_of(spec: Moved, data: Data) -> Literal["ensemble", "zero"] | Start:
+def start_of(spec: FunctionSpaceSpec, data: Data) -> Literal["ensemble", "zero"] | Start:
     """f_0."""
     return data.start or ("ensemble" if spec.random else "zero")
 
 
-def inputs(spec: Moved, context: Context) -> tuple[Tensor, Tensor | None]:
+def inputs(spec: FunctionSpaceSpec, context: Context) -> tuple[Tensor, Tensor | None]:
     """Those trained on, and the test points. Raises LookupError where a dataset is gone."""
     return _rows(context, spec.train, "x"), None if spec.test is None else _rows(context, spec.test, "x")
 
@@ -76,7 +76,7 @@ def _rows(context: Context, dataset: str, array: str) -> Tensor:
     return dataset_rows(context, dataset, None, torch.float64, array=array)
 
 
-def _computed(arch: Architecture, spec: Moved, context: Context, *, whole: bool) -> dict[str, Blocks]:
+def _computed(arch: Architecture, spec: FunctionSpaceSpec, context: Context, *, whole: bool) -> dict[str, Blocks]:
     # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
     infinite.prepare(arch)
     names, threads = spec.needed, torch.get_num_threads()

@@ -10,7 +10,7 @@ from contracts.kinds import Spec
 from contracts.spec_types import DatasetId, LimitNetwork
 
 
-class Moved(Spec):
+class FunctionSpaceSpec(Spec):
     """f_t of the network of infinite width trained on `train`.
 
     Either `architecture` names the kernels, or `kernels` the jobs that have them. Times are the paper's: Δt = η.

@@ -9,7 +9,7 @@ from contracts.plan import ArrayPlan, References
 from contracts.problems import INVALID_REQUEST
 
 if TYPE_CHECKING:
-    from contracts.moved import Moved
+    from contracts.function_space import FunctionSpaceSpec
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sizes:
     """Whether the test points have targets."""
 
     @staticmethod
-    def of(spec: "Moved", references: References) -> "Sizes":
+    def of(spec: "FunctionSpaceSpec", references: References) -> "Sizes":
         """Raises ProblemError, naming the field, where the spec does not fit what it refers to."""
         train, test = references.datasets[spec.train], None
         if "y" not in train:
@@ -50,14 +50,14 @@ class Sizes:
         return sizes
 
 
-def _outputs(spec: "Moved", columns: int) -> int:
+def _outputs(spec: "FunctionSpaceSpec", columns: int) -> int:
     try:
         return spec.outputs(columns)
     except ValueError as error:
         raise INVALID_REQUEST.error(f"{error}.".capitalize(), "/cost") from error
 
 
-def _blocks(spec: "Moved", sizes: Sizes) -> dict[str, tuple[int, int]]:
+def _blocks(spec: "FunctionSpaceSpec", sizes: Sizes) -> dict[str, tuple[int, int]]:
     found = {"train": (sizes.train, sizes.train)}
     if sizes.test:
         found["cross"] = sizes.test, sizes.train
@@ -66,7 +66,7 @@ def _blocks(spec: "Moved", sizes: Sizes) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _check_test(spec: "Moved", train: Mapping[str, ArrayPlan], test: Mapping[str, ArrayPlan]) -> None:
+def _check_test(spec: "FunctionSpaceSpec", train: Mapping[str, ArrayPlan], test: Mapping[str, ArrayPlan]) -> None:
     if test["x"].cols != train["x"].cols:
         said = f"The test points have {test['x'].cols} dimensions, and those trained on {train['x'].cols}."
         raise INVALID_REQUEST.error(said, "/test")
@@ -75,7 +75,7 @@ def _check_test(spec: "Moved", train: Mapping[str, ArrayPlan], test: Mapping[str
         raise INVALID_REQUEST.error(said, "/test")
 
 
-def _check_start(spec: "Moved", references: References, sizes: Sizes) -> None:
+def _check_start(spec: "FunctionSpaceSpec", references: References, sizes: Sizes) -> None:
     start, pointer = spec.begins, spec.start_pointer
     if not isinstance(start, Given):
         return
