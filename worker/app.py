@@ -5,6 +5,7 @@ Torch is loaded in the child that computes, never in the parent that listens.
 
 import os
 import signal
+from functools import partial
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from contracts.log import configure_log
 from contracts.settings import settings
 from worker.process import die_with_parent
 from worker.progress import idle_seconds, progress_file, show_progress
-from worker.rings import ring, waiting_rings
+from worker.rings import ring, ring_for, waiting_rings
 
 if TYPE_CHECKING:
     from worker.context import Context
@@ -43,7 +44,7 @@ def _prepare(**_: Any) -> None:
         from worker import runner  # noqa: F401
         from worker.context import make_context
 
-        _context = make_context(settings())
+        _context = make_context(settings(), partial(ring_for, app))
         show_progress()
     except (Exception, SystemExit):
         # Celery would go on with a child that hears every ring and computes nothing, or start one after the other.

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -24,6 +25,8 @@ class Context:
     name: str
     piece_bytes: int
     """Memory for what is computed at once, at least a tile."""
+    ring: Callable[[int], None]
+    """Tell other workers of so many parts that have just opened."""
     prepared: PreparedRows = field(default_factory=PreparedRows)
     """Inputs of recent parts, in up to a quarter of the memory."""
 
@@ -47,8 +50,9 @@ def find_piece_bytes(device: torch.device) -> int:
     return CPU_PIECE_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
 
 
-def make_context(settings: Settings) -> Context:
+def make_context(settings: Settings, ring: Callable[[int], None]) -> Context:
     """The context of this process."""
     database = Database(settings.require_database_url(), pool_size=3)
     device = find_device(settings.device)
-    return Context(settings, database, device, f"{socket.gethostname()}:{os.getpid()}", find_piece_bytes(device))
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Context(settings, database, device, name, find_piece_bytes(device), ring)

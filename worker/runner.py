@@ -50,7 +50,7 @@ def run_part(claim: Claim, context: Context) -> None:
     with Heartbeat(context.database, claim.lease, context.settings.lease_seconds, show_progress) as heartbeat:
         try:
             results = tuple(_checked(_until_lost(RUN[claim.kind](claim, context), heartbeat)))
-            _commit(claim, context, results)
+            opened = _commit(claim, context, results)
         except LeaseLostError:
             bound.info("part.lost")
         except Exception as error:  # noqa: BLE001 - whatever went wrong goes into the row
@@ -63,6 +63,8 @@ def run_part(claim: Claim, context: Context) -> None:
             raise
         else:
             bound.info("part.done", seconds=round(time.perf_counter() - started, 3))
+            # One of them this worker takes itself.
+            context.ring(opened - 1)
 
 
 def _until_lost(results: Iterable[Result | None], heartbeat: Heartbeat) -> Iterator[Result]:
@@ -80,15 +82,16 @@ def _checked(results: Iterable[Result]) -> Iterator[Result]:
         yield result
 
 
-def _commit(claim: Claim, context: Context, results: Collection[Result]) -> None:
-    """Tiles, part, job, event and error bounds in one transaction, behind the fence."""
+def _commit(claim: Claim, context: Context, results: Collection[Result]) -> int:
+    """Tiles, part, job, event and error bounds in one transaction, behind the fence; how many parts that opens."""
     with context.database.begin() as write:
         transitions.hold(write, claim.lease.job)
         stored = arrays.of_job(write, claim.lease.job)
         arrays.write_tiles(write, stored, (result for result in results if isinstance(result, TileData)))
-        transitions.finish(write, claim.lease, last=any(isinstance(result, Last) for result in results))
+        finished = transitions.finish(write, claim.lease, last=any(isinstance(result, Last) for result in results))
         arrays.raise_bounds(write, stored, (result for result in results if isinstance(result, ErrorBound)))
         arrays.drop(write, stored, (result for result in results if isinstance(result, Dropped)))
+    return finished.opened
 
 
 def _fail(claim: Claim, context: Context, error: Exception) -> None:

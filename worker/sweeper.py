@@ -11,13 +11,13 @@ from types import FrameType
 import structlog
 from celery import Celery
 
-from contracts.bell import MOST_RINGS, celery_config
+from contracts.bell import celery_config
 from contracts.log import configure_log
 from contracts.settings import Settings, settings
 from storage import idempotency
 from storage.database import Database, DatabaseError
 from storage.jobs import queries, transitions
-from worker.rings import ring, waiting_rings
+from worker.rings import ring_for
 
 log = structlog.get_logger()
 
@@ -34,8 +34,7 @@ def sweep(database: Database, app: Celery, limits: Settings) -> None:
         idempotency.forget(write, limits.idempotency_days)
     with database.read() as read:
         open_parts = queries.open_parts(read)
-    if open_parts and (rings := waiting_rings(app)) is not None:
-        ring(app, min(open_parts, MOST_RINGS) - rings)
+    ring_for(app, open_parts)
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ FINISH = _moving(
         UPDATE part SET waits = waits - 1, state = CASE waits WHEN 1 THEN 'queued' ELSE state END
         FROM done WHERE NOT :last AND job_id = :job AND index = ANY(done.opens) AND state = 'waiting'
         RETURNING state),
+    opened AS (SELECT count(*) AS parts FROM nearer WHERE state = 'queued'),
     spared AS (
         UPDATE part SET state = 'succeeded', lease_until = NULL, waits = 0
         FROM done WHERE :last AND job_id = :job AND index <> :index AND state IN ('waiting', 'queued', 'running')
@@ -68,13 +69,12 @@ FINISH = _moving(
     moved AS (
         UPDATE job SET version = version + 1, parts_done = parts_done + counted.parts,
                work_done = work_done + done.work + counted.work,
-               parts_open = CASE WHEN :last THEN 0
-                                 ELSE parts_open + (SELECT count(*) FROM nearer WHERE state = 'queued') END,
+               parts_open = CASE WHEN :last THEN 0 ELSE parts_open + opened.parts END,
                error = NULL,
                state = CASE WHEN parts_done + counted.parts = parts_total THEN 'succeeded' ELSE state END,
                finished_at = CASE WHEN parts_done + counted.parts = parts_total THEN clock_timestamp() END
-        FROM done, counted WHERE id = :job AND state = 'running'
-        RETURNING job.*)""",
+        FROM done, counted, opened WHERE id = :job AND state = 'running'
+        RETURNING job.*, opened.parts AS parts_opened)""",
     "CASE state WHEN 'succeeded' THEN 'succeeded' ELSE 'progress' END",
 )
 RELEASE = _moving(

@@ -8,7 +8,7 @@ the database's clock counts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -48,6 +48,14 @@ class Claim:
     def alone(self) -> bool:
         """Whether no other part of the job runs beside it, so that it has the cores to itself: one a core otherwise."""
         return self.parts_total == 1 or bool(self.part_spec.get("alone"))
+
+
+class Finished(NamedTuple):
+    """What became of a job whose part is done."""
+
+    state: State
+    opened: int
+    """Parts, of this job or of those that waited for it, that may be taken only since."""
 
 
 class LeaseLostError(Exception):
@@ -91,7 +99,7 @@ def hold(write: Write, job: UUID) -> None:
     write.execute(sql.HOLD, {"job": job})
 
 
-def finish(write: Write, lease: Lease, *, last: bool = False) -> State:
+def finish(write: Write, lease: Lease, *, last: bool = False) -> Finished:
     """The part is done, and with the last one the job; raises LeaseLostError when the part is not the caller's.
 
     Called in the transaction that stored the part's tiles: they are there together or not at all. last: nothing is left
@@ -101,11 +109,13 @@ def finish(write: Write, lease: Lease, *, last: bool = False) -> State:
     job = _move(write, sql.FINISH, lease.fence | {"last": last})
     if job is None:
         raise LeaseLostError
+    opened = job["parts_opened"]
     if job["state"] == State.SUCCEEDED:
         # Two statements: the second sees what became of them before the first had their locks.
         write.execute(sql.LOCK_DEPENDENTS, {"job": lease.job})
-        write.execute(sql.OPEN_DEPENDENTS, {"job": lease.job})
-    return State(job["state"])
+        nearer = write.execute(sql.OPEN_DEPENDENTS, {"job": lease.job}).mappings()
+        opened += sum(other["parts_open"] for other in nearer if other["waits"] == 0)
+    return Finished(State(job["state"]), opened)
 
 
 def release(write: Write, lease: Lease) -> None:

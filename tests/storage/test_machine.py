@@ -19,7 +19,7 @@ from ntk_engine.architecture import mlp
 from storage import arrays
 from storage.arrays import TileData
 from storage.database import Database, Write
-from storage.jobs import transitions
+from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim, Lease, LeaseLostError
 from tests.storage.conftest import Needs, store_points
@@ -210,12 +210,14 @@ class Moves(RuleBasedStateMachine):
         try:
             with self.database.begin() as write:
                 self.store_tiles(write, claim)
-                state = transitions.finish(write, claim.lease)
+                before = queries.open_parts(write)
+                finished = transitions.finish(write, claim.lease)
+                assert finished.opened == queries.open_parts(write) - before
         except LeaseLostError:
             assert held is None
         else:
             assert held is not None
-            assert state is self.twin.finish(*held)
+            assert finished.state is self.twin.finish(*held)
 
     def store_tiles(self, write: Write, claim: Claim) -> None:
         rows, cols = claim.part_spec.get("rows", (0, 2)), claim.part_spec.get("cols", (0, 1))

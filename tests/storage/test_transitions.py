@@ -29,7 +29,7 @@ def take(database: Database, seconds: float = 60.0) -> Claim:
 
 def finish(database: Database, claim: Claim) -> State:
     with database.begin() as write:
-        return transitions.finish(write, claim.lease)
+        return transitions.finish(write, claim.lease).state
 
 
 def fail(database: Database, claim: Claim, *, retry: bool = True, most: int = 3) -> State | None:

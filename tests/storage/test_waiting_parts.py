@@ -16,7 +16,7 @@ from storage.arrays import Dropped, TileData
 from storage.database import Database
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from storage.jobs.transitions import Claim, LeaseLostError
+from storage.jobs.transitions import Claim, Finished, LeaseLostError
 from tests.storage.conftest import LIMITS
 from tests.storage.invariants import broken
 
@@ -43,14 +43,14 @@ def take(database: Database) -> Claim | None:
     return found
 
 
-def finish(database: Database, claim: Claim, value: float) -> State:
+def finish(database: Database, claim: Claim, value: float) -> Finished:
     """With a checkpoint."""
     with database.begin() as write:
         stored = arrays.of_job(write, claim.lease.job)
         arrays.write_tiles(write, stored, [TileData("state", 0, 0, np.full((1, 3), value), latest=True)])
-        state = transitions.finish(write, claim.lease)
+        finished = transitions.finish(write, claim.lease)
     assert broken(database) == []
-    return state
+    return finished
 
 
 def test_a_part_opens_when_all_are_done_that_it_needs(empty: Database, job: UUID) -> None:
@@ -58,9 +58,9 @@ def test_a_part_opens_when_all_are_done_that_it_needs(empty: Database, job: UUID
     assert first is not None
     assert second is not None
     assert take(empty) is None
-    finish(empty, second, 1.0)
+    assert finish(empty, second, 1.0) == (State.RUNNING, 0)
     assert take(empty) is None
-    finish(empty, first, 2.0)
+    assert finish(empty, first, 2.0) == (State.RUNNING, 1)
     third = take(empty)
     assert third is not None
     assert third.part_spec == {"number": 2}
@@ -70,10 +70,10 @@ def test_a_part_opens_when_all_are_done_that_it_needs(empty: Database, job: UUID
         transitions.release(write, third.lease)
     third = take(empty)
     assert third is not None
-    assert finish(empty, third, 3.0) is State.RUNNING
+    assert finish(empty, third, 3.0) == (State.RUNNING, 1)
     fourth = take(empty)
     assert fourth is not None
-    assert finish(empty, fourth, 4.0) is State.SUCCEEDED
+    assert finish(empty, fourth, 4.0) == (State.SUCCEEDED, 0)
 
 
 def test_a_checkpoint_is_the_last_that_was_committed(empty: Database, job: UUID) -> None:
@@ -109,15 +109,15 @@ def test_a_part_may_be_the_last_before_its_turn(empty: Database, job: UUID) -> N
     assert first is not None
     assert second is not None
 
-    def end(claim: Claim) -> State:
+    def end(claim: Claim) -> Finished:
         with empty.begin() as write:
             stored = arrays.of_job(write, job)
             arrays.write_tiles(write, stored, [TileData("state", 0, 0, np.full((1, 3), 1.0), latest=True)])
-            state = transitions.finish(write, claim.lease, last=True)
+            finished = transitions.finish(write, claim.lease, last=True)
         assert broken(empty) == []
-        return state
+        return finished
 
-    assert end(first) is State.SUCCEEDED
+    assert end(first) == (State.SUCCEEDED, 0)
     assert take(empty) is None
     with empty.read() as read:
         found = queries.get(read, job)

@@ -16,6 +16,7 @@ from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
+from tests.worker.conftest import unheard
 from worker.context import Context
 from worker.runner import serve
 
@@ -28,7 +29,7 @@ NETWORK = ["dense", {"type": "residual", "layers": ["erf", "dense"]}, "relu", "d
 def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
     # So little memory that the matrix is cut.
-    yield Context(Settings(memory_bytes=8 * MIB), database, torch.device("cpu"), "test", 0)
+    yield Context(Settings(memory_bytes=8 * MIB), database, torch.device("cpu"), "test", 0, unheard)
     database.dispose()
 
 

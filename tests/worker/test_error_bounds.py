@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
+from tests.worker.conftest import unheard
 from worker import runner
 from worker.context import Context
 
@@ -31,7 +32,7 @@ def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
     with database.begin() as write:
         write.execute(text("TRUNCATE dataset, job CASCADE"))
-    yield Context(Settings(), database, torch.device("cpu"), "test", 2**20)
+    yield Context(Settings(), database, torch.device("cpu"), "test", 2**20, unheard)
     database.dispose()
 
 

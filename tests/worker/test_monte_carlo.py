@@ -16,6 +16,7 @@ from storage.datasets import Description, Rows, store
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
+from tests.worker.conftest import unheard
 from worker import kernels
 from worker.context import Context
 
@@ -30,7 +31,7 @@ Tiles = dict[tuple[str, int, int], np.ndarray]
 def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
     # So little memory that the matrix is cut.
-    yield Context(Settings(memory_bytes=256 * MIB), database, torch.device("cpu"), "test", 0)
+    yield Context(Settings(memory_bytes=256 * MIB), database, torch.device("cpu"), "test", 0, unheard)
     database.dispose()
 
 

@@ -19,6 +19,7 @@ from storage.datasets import Description, Rows, store
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
+from tests.worker.conftest import unheard
 from worker import analytic, kernels
 from worker.context import Context, find_device, find_piece_bytes
 
@@ -29,7 +30,7 @@ Y = np.random.default_rng(4).normal(size=(900, 6))
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
-    yield Context(Settings(), database, torch.device("cpu"), "test", 0)
+    yield Context(Settings(), database, torch.device("cpu"), "test", 0, unheard)
     database.dispose()
 
 

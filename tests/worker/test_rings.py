@@ -8,9 +8,9 @@ import pytest
 import redis
 from celery import Celery
 
-from contracts.bell import celery_config
+from contracts.bell import MOST_RINGS, celery_config
 from contracts.settings import Settings
-from worker.rings import ring, waiting_rings
+from worker.rings import ring, ring_for, waiting_rings
 
 
 def bell(url: str) -> Celery:
@@ -32,6 +32,15 @@ def test_rings_wait_until_somebody_hears_them(redis_url: str) -> None:
     ring(app, 3)
     ring(app, -1)
     assert waiting_rings(app) == 3
+
+
+def test_it_is_rung_for_parts_that_no_ring_waits_for_yet(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    app = bell(redis_url)
+    for parts, waiting in ((0, 0), (2, 2), (1, 2), (5, 5), (1000, MOST_RINGS)):
+        ring_for(app, parts)
+        assert waiting_rings(app) == waiting
 
 
 def test_a_broker_that_is_gone(redis_url: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from contracts.jobs import Job, State
 from contracts.kernels import KernelSpec
 from contracts.settings import Settings
+from contracts.spectra import SpectrumSpec
 from ntk_engine.architecture import mlp
 from storage.arrays import TileData
 from storage.database import Database
@@ -22,6 +23,7 @@ from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
+from tests.worker.conftest import unheard
 from worker import runner
 from worker.context import Context
 from worker.parts import RunPart
@@ -36,7 +38,7 @@ def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
     with database.begin() as write:
         write.execute(text("TRUNCATE dataset, job CASCADE"))
-    yield Context(Settings(max_attempts=MOST), database, torch.device("cpu"), "test", 0)
+    yield Context(Settings(max_attempts=MOST), database, torch.device("cpu"), "test", 0, unheard)
     database.dispose()
 
 
@@ -115,6 +117,22 @@ def test_a_part_that_is_stopped_is_given_back(context: Context, job: UUID, becom
         runner.serve(context)
     assert seen(context, job).state is State.QUEUED
     assert take(context).failures == 0
+
+
+def test_others_are_told_of_what_a_part_has_opened(context: Context, job: UUID, become: Become) -> None:
+    """Of two jobs that waited for this one the worker takes one itself."""
+
+    def nothing(claim: Claim, context: Context) -> Iterator[TileData]:
+        yield from ()
+
+    with context.database.begin() as write:
+        for top in (None, 1):
+            submit(write, SpectrumSpec(kernel=job, top=top), context.settings, "test")
+    become(nothing)
+    rung: list[int] = []
+    assert not runner.serve(replace(context, ring=rung.append))
+    assert seen(context, job).state is State.SUCCEEDED
+    assert rung == [1]
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), RuntimeError("poison")])

@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from tests.worker.conftest import System
+from tests.worker.conftest import System, unheard
 from worker import training_records
 from worker.context import Context
 from worker.runner import run_part
@@ -48,7 +48,7 @@ SPEC = {
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
     database = Database(database_url)
-    yield Context(Settings(), database, torch.device("cpu"), "test", 0)
+    yield Context(Settings(), database, torch.device("cpu"), "test", 0, unheard)
     database.dispose()
 
 
