@@ -55,6 +55,8 @@ class System:
             "NTKD_QUEUE": self.settings.queue,
             "NTKD_LEASE_SECONDS": str(self.settings.lease_seconds),
             "NTKD_SWEEP_SECONDS": str(self.settings.sweep_seconds),
+            # What a killed process leaves goes with the test's folder.
+            "TMPDIR": str(self.log),
         }
         with (self.log / f"{name}-{number}.log").open("wb") as output:
             process = subprocess.Popen(
