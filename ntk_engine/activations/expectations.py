@@ -78,8 +78,10 @@ def _error(line: Line, roots: Tensor) -> float:
 
     Raises ArithmeticError where ρ_σ or a slope differs by more than TOLERANCE.
     """
-    pairs = roots[torch.tensor([[0, 0], [0, 1], [1, 1]])].repeat_interleave(len(_ANGLES), 0)
-    psi = torch.tensor(_ANGLES, dtype=torch.float64).repeat(3)
+    ends = torch.unique(roots)
+    pairs = torch.combinations(ends, with_replacement=True)
+    psi = torch.tensor(_ANGLES, dtype=torch.float64).repeat(len(pairs))
+    pairs = pairs.repeat_interleave(len(_ANGLES), 0)
     row = line.rows(pairs.flatten())
     scale, slope = (item.masked_fill(item == 0.0, 1.0).view_as(pairs) for item in (row.scale, row.slope))
     found = []
