@@ -27,6 +27,9 @@ TILE = 2**18
 BOUND = 4000.0
 # A step of descent however small: some twenty calls into torch, as flops.
 STEP = 6e6
+# Descents of normal errors beside one that may make errors grow, copies of them, and what a number that is drawn takes
+# in flops.
+PROBES, COPIES, DRAWN = 8, 6, 400.0
 # Steps of integration, of which most tasks take some hundred to two thousand.
 STEPS = 1000
 # Peaks in matrices of the size of the Gram matrix (measured: 11 to 29, by how many eigenvalues are taken in two words),
@@ -71,6 +74,8 @@ def _memory(spec: "PredictionSpec", sizes: Sizes) -> int:
     """Bytes of matrices at their peak."""
     n, other = sizes.train, sizes.test
     held = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other * (other if spec.whole else 1))
+    if not spec.closed and spec.dynamics.type == "descent":
+        held += 8 * (n * sizes.outputs * (sizes.outputs + COPIES * PROBES) + PROBES * other * sizes.outputs)
     return held if spec.tolerance is None else held + 8 * FACTORS * (n * sizes.outputs) ** 2
 
 
@@ -138,8 +143,12 @@ def _path(spec: "PredictionSpec", sizes: Sizes) -> float:
     n, k = sizes.train, sizes.outputs
     if spec.tolerance is not None:
         return STEPS * _step(n, k)
-    steps = spec.times[-1] / spec.dynamics.learning_rate if spec.dynamics.type == "descent" else 0.0
-    return (2.0 * n * n * k + STEP) * steps + len(spec.times) * 2.0 * (2 * n + sizes.test) * n * k
+    steps = each = 0.0
+    if spec.dynamics.type == "descent":
+        steps, each = spec.times[-1] / spec.dynamics.learning_rate, 2.0 * n * n * k + STEP
+        if spec.dynamics.momentum:
+            each += PROBES * (2.0 * n + DRAWN) * n * k + STEP
+    return each * steps + len(spec.times) * 2.0 * (2 * n + sizes.test) * n * k
 
 
 def _kernel_seconds(spec: "PredictionSpec", sizes: Sizes, limits: Settings) -> float:

@@ -51,6 +51,10 @@ class Cost(ABC):
         """No less than the curvature's largest eigenvalue at every point (…×N), and no more than `steepness`."""
         return (f - y).sum(-1).zero_().add_(self.steepness)
 
+    def slope(self, outputs: int) -> float:  # noqa: ARG002
+        """No less than Σ_k |d_k| at any point, wherever f is: c is Lipschitz with it in max |f_k|; inf without one."""
+        return inf
+
     def outputs(self, columns: int) -> int:
         """k, from the number of columns that the targets have. Raises ValueError where they cannot be targets."""
         return columns
@@ -114,6 +118,10 @@ class CrossEntropy(Cost):
         p = f.softmax(-1)
         return (p * (1.0 - p)).amax(-1) * 2.0
 
+    def slope(self, outputs: int) -> float:  # noqa: ARG002
+        """Σ_k |p_k − y_k|, each of the two 1 in sum, to the rounding of float32."""
+        return 2.0 * (1.0 + 1e-6)
+
     def outputs(self, columns: int) -> int:
         """A class each."""
         if columns < 2:
@@ -153,6 +161,10 @@ class Logistic(Cost):
         margin = y * f
         return (margin.sigmoid() * (-margin).sigmoid()).amax(-1)
 
+    def slope(self, outputs: int) -> float:
+        """1 each."""
+        return float(outputs)
+
     def accepts(self, y: Any) -> bool:
         """Whether all are −1 or 1."""
         return bool((abs(y) == 1.0).all())
@@ -178,6 +190,10 @@ class Huber(Cost):
     def curvature(self, f: "Tensor", y: "Tensor") -> "Tensor":
         """1 within δ, 0 beyond."""
         return ((f - y).abs() < self.delta).to(f.dtype).diag_embed()
+
+    def slope(self, outputs: int) -> float:
+        """δ each."""
+        return self.delta * outputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import inf, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,14 +87,18 @@ class _Way:
             function_space.random_predictions(kernel, functions, self.data.y, asked.counts, spec.times, **how)
         ):
             errors.append([last.of.frobenius, last.of.operator])
+            self._bound("kernel_error", last.of.error_bound)
             yield TileData("train_missed", number, 0, np.array([last.train_missed]))
+            self._bound("train_missed", last.train_missed_bound)
             if last.test_missed is not None:
                 yield TileData("test_missed", number, 0, np.array([last.test_missed]))
+                self._bound("test_missed", last.test_missed_bound)
             yield None
         yield TileData("kernel_error", 0, 0, np.array(errors))
         if asked.of == "gaussian":
             expected = [function_space.expected_error(kernel.train, count) for count in asked.counts]
             yield TileData("expected_error", 0, 0, np.array(expected))
+            self._bound("expected_error", function_space.expected_error_bound(max(expected), len(kernel.train)))
         assert last is not None
         yield from self._gaussian(last.found)
 
@@ -141,6 +146,7 @@ class _Way:
         kernel = spec.moving
         found = function_space.ended(spec.architecture, x, to_gain, kernel=kernel, ridge=spec.ridge)
         yield TileData("residuals", 0, 0, found.residuals.cpu().numpy())
+        self._bound("residuals", found.residuals_bound)
         train, bound = found.trained, x.new_tensor(found.error_bound(x))
         if start is not None:
             train = train + start.train
@@ -198,9 +204,7 @@ class _Way:
         else:
             cost = self.spec.cost.value(moments.mean, targets).mean()
         self.numbers[f"{name}_cost"].append(float(cost))
-        direction = self.spec.cost.direction(moments.mean, targets)
-        bound = function_space.cost_bound(direction, moments.mean_bound, moments.covariance_bound)
-        self._bound(f"{name}_cost", bound)
+        self._bound(f"{name}_cost", self._cost_bound(cost, moments, targets))
         self.numbers[f"{name}_accuracy"].append(float(function_space.accuracy(moments.mean, targets)))
         self._bound(f"{name}_accuracy", function_space.accuracy_bound(moments.mean, targets, moments.mean_bound))
         if moments.variance is not None:
@@ -211,9 +215,19 @@ class _Way:
             off = function_space.expected_accuracy_bound(moments.mean, moments.variance, targets, *bounds)
             self._bound(f"{name}_expected_accuracy", off)
 
+    def _cost_bound(self, cost: Tensor, moments: Moments, targets: Tensor) -> Tensor:
+        """Of what means and variances err by, and of its own rounding."""
+        asked, f = self.spec.cost, moments.mean
+        assert not isinstance(asked, Direction)
+        direction, slope = asked.direction(f, targets), asked.slope(f.shape[1])
+        some = direction, moments.mean_bound, moments.covariance_bound
+        bound = function_space.cost_bound(*some, steepness=asked.steepness, slope=slope)
+        return bound + function_space.cost_rounding(cost, direction, f, squares=self.spec.closed)
+
     def _bound(self, array: str, bound: Tensor | float | None) -> None:
         if bound is not None:
-            self.bounds[array] = max(self.bounds[array], float(bound))
+            value = float(bound)
+            self.bounds[array] = inf if isnan(value) else max(self.bounds[array], value)
 
     def _ended(self) -> Iterator[Result]:
         for name, values in self.numbers.items():

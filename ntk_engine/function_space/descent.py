@@ -11,14 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.activations.double_word import add
 from ntk_engine.function_space import bounds
 from ntk_engine.function_space.blocks import Blocks, checked
 from ntk_engine.function_space.convex import features
-from ntk_engine.function_space.growth import Errors, Map
+from ntk_engine.function_space.growth import Contraction, Step, edge
+from ntk_engine.function_space.probes import Probes
 from ntk_engine.function_space.reached import Here, begun, check_times, number
 
 if TYPE_CHECKING:
@@ -44,13 +46,30 @@ class _State:
     """f_s on the points trained on, N×k."""
     w: Tensor
     total: Tensor
-    """I."""
-    errors: Errors
+    """I,"""
+    rest: Tensor
+    """and what its sum has lost to rounding, which is given back."""
+    errors: Contraction | Probes
     missed: float
     """What the product with K may have added to f (its norm)."""
     step: int = 0
     lost: bool = False
     """Whether a value has left the numbers: then no further step is made."""
+
+
+class _Prepared(NamedTuple):
+    """What errors depend on."""
+
+    values: Tensor
+    """λ,"""
+    bound: float
+    """and a bound on the error of each."""
+    longest: float
+    """The longest rows of Q, other points' included,"""
+    row: float
+    """of K/N and κ/N,"""
+    beyond: float
+    """and of what κ/N has beside Q."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +86,18 @@ class Steps:
     @property
     def eigenvalues(self) -> Tensor:
         """λ of K/N (N), falling,"""
-        return self._map[0]
+        return self._prepared.values
 
     @property
     def eigenvalues_bound(self) -> float:
         """and a bound on the error of each."""
-        return self._map[3]
+        return self._prepared.bound
 
     def __iter__(self) -> Iterator[At]:
         """f_t at every time; O(N² k) a step. Where a descent diverges, all values are inf from there on."""
         n = len(self.kernel.train)
         zero = torch.zeros_like(self.start.train)
-        state = _State(self.start.train, zero, zero, Errors(), 0.0)
+        state = _State(self.start.train, zero, zero, zero, self._errors(), 0.0)
         for time in self.times:
             end = round(time / self.dynamics.learning_rate)
             while state.step < end and not state.lost:
@@ -98,10 +117,10 @@ class Steps:
         """One step, and what rounding adds in it."""
         rate, momentum = self.dynamics.learning_rate, self.dynamics.momentum
         n, k = state.f.shape
-        y = self._targets(state.step)
-        d, steepness = self.cost.direction(state.f, y), self.cost.steepness_at(state.f, y).amax()
+        at, y = state.f, self._targets(state.step)
+        d, steepness = self.cost.direction(at, y), self.cost.steepness_at(at, y).amax()
         before, state.w = state.w, torch.add(d, state.w, alpha=momentum)
-        state.total = torch.add(state.total, state.w, alpha=rate)
+        state.total, state.rest = add(state.total, torch.add(state.rest, state.w, alpha=rate))
         state.f = torch.addmm(self.start.train, self.kernel.train, state.total, alpha=-1 / n)
         state.step += 1
         norms = torch.stack([some.norm() for some in (d, before, state.w, state.total, state.f)])
@@ -110,8 +129,9 @@ class Steps:
         direction, before_size, w, total, f = sizes
         state.lost = not isfinite(far)
         wrong = steep * state.missed + (3 * k + 9) * _EPS * ((n * k) ** 0.5 + direction)
-        wrong += _EPS * (momentum * before_size + w)
-        state.errors = self._map[1].after(state.errors, steep, rate * wrong, _EPS * (rate * w + total))
+        # Once in w, and once as ηw, which is as if w had been another and the next step had not seen it.
+        wrong += 2 * _EPS * (momentum * before_size + w)
+        state.errors.after(Step(at, y, steep, wrong))
         state.missed = (bounds.rounding(n) + _EPS) * self._norm * total + _EPS * f
 
     def _beside(self, state: _State) -> Tensor | None:
@@ -126,18 +146,24 @@ class Steps:
         """Of rounding, on any of these values."""
         if state.lost:
             return inf
-        _, moved, (longest, row, beyond), _ = self._map
-        own = (bounds.rounding(len(state.f)) + _EPS) * row * float(state.total.norm())
-        moving = longest * moved.reach(state.errors) + beyond * state.errors.total
-        return moving + own + _EPS * float(f.abs().max())
+        own = (bounds.rounding(len(state.f)) + _EPS) * self._prepared.row * float(state.total.norm())
+        return state.errors.furthest() + own + _EPS * float(f.abs().max())
+
+    def _errors(self) -> Contraction | Probes:
+        """None yet: bounds that add up where no curvature makes errors grow, and otherwise normal ones to follow."""
+        rate, momentum = self.dynamics.learning_rate, self.dynamics.momentum
+        found = self._prepared
+        top = float(found.values[0]) + found.bound
+        if rate * top * self.cost.steepness <= edge(momentum):
+            return Contraction(top, rate, momentum, found.longest, found.beyond)
+        return Probes(self.kernel, self.cost, rate, momentum, self.start.train.shape[1])
 
     @cached_property
     def _norm(self) -> float:
         return float(self.kernel.train.norm()) / len(self.kernel.train)
 
     @cached_property
-    def _map(self) -> tuple[Tensor, Map, tuple[float, float, float], float]:
-        """λ; what steps make of errors; the longest rows of Q, of K/N, and of what of κ/N is no Q; a bound on λ."""
+    def _prepared(self) -> _Prepared:
         train, cross, _ = self.kernel
         values, bound, q, other = features(train, cross)
         rows, whole, beyond = [q], [train], 0.0
@@ -145,8 +171,7 @@ class Steps:
             rows, whole = [q, other], [train, cross]
             beyond = float((cross / len(train) - other @ q.mT).norm(dim=1).max())
         longest, row = (max(float(some.norm(dim=1).max()) for some in them) for them in (rows, whole))
-        found = Map(float(values[0]), self.dynamics.learning_rate, self.dynamics.momentum)
-        return values, found, (longest, row / len(train), beyond), bound
+        return _Prepared(values, bound, longest, row / len(train), beyond)
 
 
 def descend(
@@ -162,10 +187,11 @@ def descend(
     """f_t after t/η steps for K = `train` (N×N), κ = `cross` (n×N) and targets y (N×k) of the cost, of any kind.
 
     start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. `At` bounds errors of rounding, to first
-    order: those of a step are added up while ηλ_1 ≤ 2 (1 − μ)²/(1 + μ) over the cost's steepness at f, and multiplied
-    with every step beyond, where they may grow (`growth`): after many such steps the bound is inf, as it is of values
-    beyond 10¹⁵⁴. Raises ValueError for times that do not
-    rise, are not finite or no whole number of steps, and for shapes that do not fit together.
+    order: those of steps add up where ηλ_1 ≤ 2 (1 − μ)²/(1 + μ) over the cost's steepness (`growth`); beyond they are
+    followed by eight descents of normal errors, whose bound holds but for a chance of 10⁻¹² a time (`probes`). A kink
+    of the cost within an error of f counts as the side that f is on. Of values beyond 10¹⁵⁴ bounds are inf. Raises
+    ValueError for times that do not rise, are not finite or no whole number of steps, and for shapes that do not fit
+    together.
     """
     check_times(times)
     for time in times:

@@ -1,4 +1,4 @@
-"""What steps of descent make of errors: nothing more, below a learning rate, and otherwise a power of their growth.
+"""What steps of descent make of errors where none of them can make them grow.
 
 With f = f_0 − Q e, K/N = QQᵀ, two descents of a convex cost differ by (Δe, Δw), and with a matrix M, 0 ≤ M ≤ ηλ_1L = h,
 
@@ -8,59 +8,73 @@ In z = Δe + μ/(1 − μ) Δw and u = √μ/(1 − μ) Δw a direction in which
 
     z ← (1 − g) z + g√μ u,     u ← −g√μ z + μ(1 + g) u
 
-Its norm is convex in g and 1 at g = 0, so that none exceeds the larger of 1 and that of m = h; this holds for M that
+Its norm is convex in g and 1 at g = 0, so that none exceeds 1 where that of m = h does not; this holds for M that
 change from step to step, as eigenvectors do not enter. It is at most 1 up to h = 2 (1 − μ)²/(1 + μ), 2 without
-momentum. (√μ/(1 − μ) gives the largest such h of all weights of Δw.)
+momentum. No other weights of z and u, nor any other quadratic form, have a larger such h: the circle criterion for
+0 ≤ M ≤ h, 1/h + Re z/((z − 1)(z − μ)) > 0 on |z| = 1, ends there, at z = 1. What is beyond, `probes` follows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Errors", "Map"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-
-class Errors(NamedTuple):
-    """Bounds on norms of errors."""
-
-    moved: float = 0.0
-    """Of (z, u)."""
-    w: float = 0.0
-    """Of η w, and"""
-    total: float = 0.0
-    """of its sum I, whatever K makes of it."""
+__all__ = ["Contraction", "Step", "edge"]
 
 
-@dataclass(frozen=True)
-class Map:
-    """A step, where the cost has some steepness L."""
+class Step(NamedTuple):
+    """What a step of descent has errors from."""
+
+    f: Tensor
+    """f at its beginning (N×k),"""
+    y: Tensor
+    """and the targets that d was taken for (N×k)."""
+    steepness: float
+    """Of the cost, there."""
+    wrong: float
+    """The norm of what its own rounding adds to w (N×k)."""
+
+
+def edge(momentum: float) -> float:
+    """The largest ηλ_1L of which errors do not grow, whatever the curvatures: 2 (1 − μ)²/(1 + μ)."""
+    return 2 * (1 - momentum) ** 2 / (1 + momentum)
+
+
+@dataclass
+class Contraction:
+    """Bounds on errors that add up, of steps with ηλ_1L ≤ `edge`."""
 
     top: float
     """λ_1."""
     learning_rate: float
     momentum: float
+    longest: float
+    """‖q‖ of the longest row of Q, those of other points included,"""
+    beyond: float = 0.0
+    """and of what their rows of κ/N have beside Q."""
+    moved: float = 0.0
+    """On the norm of (z, u),"""
+    w: float = 0.0
+    """of Δw = η times that of w, and"""
+    total: float = 0.0
+    """of I's, whatever K makes of it."""
 
-    def growth(self, steepness: float) -> float:
-        """By what a step may multiply errors: 1 or more."""
-        mu, g = self.momentum, self.learning_rate * self.top * steepness / (1 - self.momentum)
-        if g <= 2 * (1 - mu) / (1 + mu):
-            return 1.0
-        entries = (1 - g, g * mu**0.5, -g * mu**0.5, mu * (1 + g))
-        squares = sum(entry * entry for entry in entries)
-        determinant = entries[0] * entries[3] - entries[1] * entries[2]
-        # The larger singular value of 2×2.
-        largest: float = ((squares + max(squares**2 - 4 * determinant**2, 0.0) ** 0.5) / 2) ** 0.5
-        return max(1.0, largest)
-
-    def reach(self, errors: Errors) -> float:
+    @property
+    def reach(self) -> float:
         """A bound on ‖Δe‖: e = z − √μ u."""
-        found: float = (1 + self.momentum) ** 0.5 * errors.moved
+        found: float = (1 + self.momentum) ** 0.5 * self.moved
         return found
 
-    def after(self, errors: Errors, steepness: float, wrong: float, summed: float) -> Errors:
-        """Errors after a step in which ηw is off by `wrong`, and its sum by `summed` more (norms of N×k)."""
-        mu, root = self.momentum, self.top**0.5
-        added = root * (((1 + mu) ** 0.5 / (1 - mu)) * wrong + summed)
-        w = mu * errors.w + self.learning_rate * steepness * root * self.reach(errors) + wrong
-        return Errors(self.growth(steepness) * errors.moved + added, w, errors.total + w + summed)
+    def after(self, step: Step) -> None:
+        """A step more."""
+        mu, root, wrong = self.momentum, self.top**0.5, self.learning_rate * step.wrong
+        self.w = mu * self.w + self.learning_rate * step.steepness * root * self.reach + wrong
+        self.moved += root * (1 + mu) ** 0.5 / (1 - mu) * wrong
+        self.total += self.w
+
+    def furthest(self) -> float:
+        """A bound on what they come to in any value of f."""
+        return self.longest * self.reach + self.beyond * self.total

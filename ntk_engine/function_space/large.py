@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ntk_engine import infinite
+from ntk_engine.function_space import bounds
 from ntk_engine.function_space.conjugate import solve
 from ntk_engine.function_space.held import Held
 from ntk_engine.function_space.pivoted import pivoted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntk_engine.architecture import Architecture
+    from ntk_engine.function_space.conjugate import Solution
 
 __all__ = ["Ended", "Fitted", "ended"]
 
@@ -50,7 +52,9 @@ class Fitted:
     trained: Tensor
     """f_∞ − f_0 on the points trained on (N×k): what was to be gained, less N r w and what the solution lacks."""
     residuals: Tensor
-    """‖y − f_0 − (K + N r) w‖/‖y − f_0‖ of every output (k), in float64."""
+    """‖y − f_0 − (K + N r) w‖/‖y − f_0‖ of every output (k), in float64,"""
+    residuals_bound: float
+    """and what rounding may have added to any of them."""
     lacking: float
     """√(rᵀ (K + N r)⁻¹ r), of the output of which it is largest."""
     iterations: int
@@ -111,6 +115,16 @@ def ended(
         found.weights,
         y - shift * found.weights - found.rest,
         found.residuals,
+        _rounded(diagonal, shift, y, found),
         float(energy.max()) ** 0.5,
         found.iterations + lacking.iterations,
     )
+
+
+def _rounded(diagonal: Tensor, shift: float, y: Tensor, found: Solution) -> float:
+    """Of y − (K + s) w, by |K(x, x')| ≤ √(K(x,x) K(x',x')), and of its length, relative to those of y."""
+    sizes, eps = y.norm(dim=0), torch.finfo(y.dtype).eps
+    summed = diagonal.sum().sqrt() * (diagonal.clamp_min(0.0).sqrt()[:, None] * found.weights.abs()).sum(dim=0)
+    rests = bounds.rounding(len(y)) * summed + 2 * eps * (shift * found.weights.norm(dim=0) + sizes)
+    relative = rests / torch.where(sizes > 0.0, sizes, 1.0) + bounds.rounding(len(y)) * found.residuals
+    return float(relative.max())

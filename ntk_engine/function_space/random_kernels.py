@@ -6,12 +6,14 @@ K_P = (1/P) Σ_p f^{(p)} ⊗ f^{(p)},     E‖K_P − K‖²_F = (‖K‖²_F + 
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from ntk_engine.activations.double_word import add
 from ntk_engine.finite.products import mirrored
+from ntk_engine.function_space import bounds
 from ntk_engine.function_space.blocks import Blocks, checked
 from ntk_engine.function_space.dynamics import Dynamics, Flow
 from ntk_engine.function_space.prediction import Gaussian, gaussian
@@ -21,8 +23,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["RandomKernel", "RandomPrediction", "expected_error", "random_kernels", "random_predictions"]
+    from ntk_engine.function_space.points import Moments
 
+__all__ = [
+    "RandomKernel",
+    "RandomPrediction",
+    "expected_error",
+    "expected_error_bound",
+    "random_kernels",
+    "random_predictions",
+]
+
+_EPS = 2.0**-52
 _CHUNK = 256
 _FLOW = Flow()
 
@@ -38,6 +50,8 @@ class RandomKernel(NamedTuple):
     """‖K_P − K‖_F/‖K‖_F on the points trained on,"""
     operator: float
     """and ‖K_P − K‖/‖K‖, of their largest |eigenvalues|."""
+    error_bound: float
+    """What rounding may have added to either of the two, for the functions that were drawn."""
 
 
 class RandomPrediction(NamedTuple):
@@ -51,6 +65,10 @@ class RandomPrediction(NamedTuple):
     trained on,"""
     test_missed: tuple[float, ...] | None
     """and of others."""
+    train_missed_bound: float
+    """What rounding may have added to any of them, for the kernels K and K_P as they were computed,"""
+    test_missed_bound: float | None
+    """and those of others."""
 
 
 class _Sum:
@@ -100,7 +118,7 @@ def random_kernels(kernel: Blocks, functions: Iterable[Tensor], counts: Sequence
     n, points = len(kernel.train), len(kernel.train) + (0 if kernel.cross is None else len(kernel.cross))
     sums, stream = _Sum(points, n, kernel.train), iter(functions)
     rest = kernel.train.new_empty(0, points)
-    largest, norm = _operator(kernel.train) or 1.0, float(kernel.train.norm()) or 1.0
+    norms = float(kernel.train.norm()) or 1.0, _operator(kernel.train) or 1.0
     for count in counts:
         while sums.count < count:
             if not len(rest):
@@ -111,11 +129,25 @@ def random_kernels(kernel: Blocks, functions: Iterable[Tensor], counts: Sequence
             sums.add(some)
         found = sums.kernel()
         left = found.train - kernel.train
-        yield RandomKernel(count, found, float(left.norm()) / norm, _operator(left) / largest)
+        errors = float(left.norm()) / norms[0], _operator(left) / norms[1]
+        yield RandomKernel(count, found, *errors, _rounded(found.train, errors, norms, count))
 
 
 def _operator(k: Tensor) -> float:
     return float(torch.linalg.eigvalsh(k).abs().max())
+
+
+def _rounded(found: Tensor, errors: tuple[float, float], norms: tuple[float, float], count: int) -> float:
+    """A bound on rounding in both of the errors, of P = `count` functions.
+
+    Of entries of K_P, relative to √(K_P(x,x) K_P(x',x')) and so to tr K_P in their norm: of products of 256 functions,
+    as sums from there on have two words. And of norms themselves, each relative to itself: of sums of N² squares, and
+    of a solver that finds eigenvalues to N eps of the largest.
+    """
+    n = len(found)
+    entries = (bounds.rounding(min(count, _CHUNK)) + 4 * _EPS) * float(found.trace())
+    own = bounds.rounding(n * n) + 8 * _EPS, (2 * n + 8) * _EPS
+    return max(entries / norm + part * error for norm, part, error in zip(norms, own, errors, strict=True))
 
 
 def expected_error(k: Tensor, functions: int) -> float:
@@ -123,6 +155,11 @@ def expected_error(k: Tensor, functions: int) -> float:
     norm = float(k.norm())
     found: float = ((1 + (float(k.trace()) / norm) ** 2) / functions) ** 0.5 if norm else 0.0
     return found
+
+
+def expected_error_bound(error: float, points: int) -> float:
+    """What rounding may have added to such an `error` of K of so many points: of a trace, and of a norm."""
+    return (bounds.rounding(points) + bounds.rounding(points**2) + 8 * _EPS) * error
 
 
 def random_predictions(
@@ -145,14 +182,25 @@ def random_predictions(
         pair = Blocks(k.train, k.cross)
         return gaussian(pair, None, y, times, dynamics=dynamics, start="zero", ridge=ridge, covariance="none")
 
-    limit = [(train.mean, None if test is None else test.mean) for train, test in predicted(kernel)]
+    limit = list(predicted(kernel))
     for of in random_kernels(kernel, functions, counts):
-        found, missed = predicted(of.kernel), []
-        for (train, test), (a, b) in zip(found, limit, strict=True):
-            missed.append((_rms(train.mean - a), None if test is None or b is None else _rms(test.mean - b)))
-        others = [beside for _, beside in missed if beside is not None]
-        yield RandomPrediction(of, found, tuple(own for own, _ in missed), tuple(others) if others else None)
+        found = predicted(of.kernel)
+        pairs = list(zip(found, limit, strict=True))
+        own = [_missed(train, twin) for (train, _), (twin, _) in pairs]
+        others = [_missed(test, twin) for (_, test), (_, twin) in pairs if test is not None and twin is not None]
+        yield RandomPrediction(
+            of,
+            found,
+            tuple(missed for missed, _ in own),
+            tuple(missed for missed, _ in others) or None,
+            max((bound for _, bound in own), default=0.0),
+            max((bound for _, bound in others), default=None),
+        )
 
 
-def _rms(x: Tensor) -> float:
-    return float(x.square().mean().sqrt())
+def _missed(found: Moments, limit: Moments) -> tuple[float, float]:
+    """The root of the mean square of what means differ by, inf where both are, and a bound on its error."""
+    far = (found.mean - limit.mean).square().mean().sqrt()
+    bound = found.mean_bound + limit.mean_bound + (bounds.rounding(found.mean.numel()) + 4 * _EPS) * far
+    missed, off = (inf if isnan(some) else some for some in (float(far), float(bound)))
+    return missed, off

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.costs import LeastSquares
 from ntk_engine.function_space import bounds
 from ntk_engine.function_space.prediction import Start
-from ntk_engine.function_space.statistics import cost_bound
+from ntk_engine.function_space.statistics import cost_bound, cost_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ntk_engine.costs import Cost
 
 __all__ = ["At", "Here", "begun", "check_times"]
-
-_EPS = 2.0**-52
 
 
 class At(NamedTuple):
@@ -62,18 +61,15 @@ class Here:
         """All of them. What is no number, as where infinities cancel, is inf."""
         f, test = number(f), None if test is None else number(test)
         d, (n, k) = number(self.cost.direction(f, self.y)), f.shape
-        value = float(self.cost.value(f, self.y).mean())
-        decrease = float(self.decrease)
-        # c of a point and its sum, and the logarithms of sums in it.
-        sizes = abs(value) + float((d * f).abs().sum()) / n
-        rounded = bounds.rounding(n * k) * sizes + (3 * k + 9) * _EPS * (1 + float(f.abs().max()))
-        missed = float(cost_bound(d, f.new_tensor(bound))) + rounded
-        steepness = self.cost.steepness
+        mean, moved = self.cost.value(f, self.y).mean(), f.new_tensor(bound)
+        decrease, steepness = float(self.decrease), self.cost.steepness
+        off = cost_bound(d, moved, steepness=steepness, slope=self.cost.slope(k))
+        off = off + cost_rounding(mean, d, f, squares=isinstance(self.cost, LeastSquares))
         # ‖d‖_K of the error of d, which is Lipschitz, and twice its product with ‖d‖_K.
-        moved = steepness * bound * (self.norm * k) ** 0.5
-        below = 2 * max(decrease, 0.0) ** 0.5 * moved + moved**2
+        turned = steepness * bound * (self.norm * k) ** 0.5
+        below = (2 * max(decrease, 0.0) ** 0.5 + turned) * turned
         below += 4 * bounds.rounding(n) * self.norm * float(d.square().sum()) / n
-        numbers = (inf if isnan(some) else some for some in (value, decrease, bound, missed, below))
+        numbers = (inf if isnan(some) else some for some in (float(mean), decrease, bound, float(off), below))
         value, decrease, bound, missed, below = numbers
         return At(time, f, test, value, decrease, bound, steps, missed, below)
 

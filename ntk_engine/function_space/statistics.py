@@ -91,14 +91,40 @@ def cost(mean: Tensor, variance: Tensor | None, y: Tensor) -> Tensor:
     return squares.mean(dim=-1) / 2
 
 
-def cost_bound(direction: Tensor, mean_bound: Tensor, variance_bound: Tensor | None = None) -> Tensor:
+def cost_bound(
+    direction: Tensor,
+    mean_bound: Tensor,
+    variance_bound: Tensor | None = None,
+    *,
+    steepness: float = 1.0,
+    slope: float = math.inf,
+) -> Tensor:
     """A bound (a number) on the error of a cost, from those of means and, where there are some, of variances.
 
-    direction: d (n×k) of the means, of a cost whose curvature is at most 1, as that of each of `costs` is.
+    direction: d (n×k) of the means, which changes by at most `steepness` times as much as they do, and whose sizes at a
+    point never add up to more than `slope`: c errs there by Σ_k |d_k| e + steepness k e²/2, and by slope e, at most.
     """
     k = direction.shape[-1]
-    bound = direction.abs().sum(dim=-1).mean() * mean_bound + mean_bound.square() * k / 2
+    points = direction.abs().sum(dim=-1) * mean_bound + steepness * mean_bound.square() * k / 2
+    if slope < math.inf:
+        points = torch.minimum(points, slope * mean_bound)
+    bound: Tensor = points.mean()
     return bound if variance_bound is None else bound + variance_bound * k / 2
+
+
+def cost_rounding(value: Tensor, direction: Tensor, f: Tensor, *, squares: bool) -> Tensor:
+    """What rounding of a cost's own evaluation may add to it: value (a number), d and f (n×k), as they were computed.
+
+    Of the sum over points and outputs; and, unless all of it is `squares` and variances, of c at a point, in which
+    logarithms of sums and y·f may cancel.
+    """
+    n, k = f.shape
+    if squares:
+        relative: Tensor = (rounding(n * k) + 8 * _EPS) * value.abs()
+        return relative
+    sizes = value.abs() + (direction * f).abs().sum() / n
+    found: Tensor = rounding(n * k) * sizes + (3 * k + 9) * _EPS * (1 + f.abs().amax())
+    return found
 
 
 def accuracy(mean: Tensor, y: Tensor) -> Tensor:

@@ -168,6 +168,15 @@ def test_too_many_steps_are_refused_by_their_times() -> None:
     assert refused.value.problem.errors[0].pointer == "/times"
 
 
+def test_momentum_has_its_price() -> None:
+    """Errors are followed beside it: eight descents more."""
+    steps = {"cost": "huber", "dynamics": {"type": "descent", "learning_rate": 1e-3}}
+    plain = plan(**steps, times=[100.0])
+    steps["dynamics"] = {"type": "descent", "learning_rate": 1e-3, "momentum": 0.5}
+    beside = plan(**steps, times=[100.0])
+    assert 1.5 * plain.seconds < beside.seconds < 9 * plain.seconds
+
+
 def test_only_kernels_that_are_needed_are_asked_for() -> None:
     assert plan(architecture=None, kernels={"train": GRAM, "cross": CROSS}, start="zero")
     assert plan(architecture=None, kernels={"train": GRAM}, test=None)

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator
 from itertools import chain, islice
 
+import mpmath
 import numpy as np
 import pytest
 import torch
+from mpmath import mpf
 from torch import Tensor
 
 from ntk_engine import finite, infinite
@@ -17,11 +19,13 @@ from ntk_engine.function_space import (
     GradientDescent,
     NetworkFunctions,
     expected_error,
+    expected_error_bound,
     gaussian,
     random_kernels,
     random_predictions,
 )
 from ntk_engine.function_space.random_functions import root
+from tests.ntk_engine.function_space.exactly import DIGITS, matrix
 
 GENERATOR = torch.Generator().manual_seed(13)
 X, OTHER = (torch.randn(n, 4, generator=GENERATOR, dtype=torch.float64) for n in (10, 4))
@@ -58,6 +62,84 @@ def test_the_sum_one_by_one() -> None:
         assert of.frobenius == pytest.approx(float(left.norm() / KERNEL.train.norm()), rel=1e-12)
         two = float(torch.linalg.matrix_norm(left, 2) / torch.linalg.matrix_norm(KERNEL.train, 2))
         assert of.operator == pytest.approx(two, rel=1e-12)
+
+
+# Repeated rows and near twins: K is singular, and so is every K_P. And one of few dimensions, whose spectrum is steep.
+HOSTILE = {
+    "plain": WHOLE,
+    "repeated": infinite.kernel(ARCH, torch.cat([X[:4], X[:4], X[:2] + 1e-7, OTHER])).ntk,
+    "steep": infinite.kernel(mlp(2, beta=0.3), torch.linspace(0.0, 0.1, 14, dtype=torch.float64)[:, None]).ntk,
+}
+
+
+def exact_sum(some: Tensor) -> mpmath.matrix:
+    """(1/P) Σ f ⊗ f of all points, 50 digits."""
+    f = matrix(some)
+    return f.T * f / len(some)
+
+
+def blocks(whole: Tensor) -> Blocks:
+    return Blocks(whole[:N, :N], whole[N:, :N], whole[N:, N:])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_errors_of_kernels_at_fifty_digits(name: str) -> None:
+    kernel = blocks(HOSTILE[name])
+    functions = GaussianFunctions.of(kernel, seed=3)
+    some, counts = first(iter(functions), 300), [1, 7, 300]
+    with mpmath.workdps(DIGITS):
+        k = matrix(kernel.train)
+        values = mpmath.eigsy(k, eigvals_only=True)
+        norm, largest = mpmath.norm(k, 2), max(abs(value) for value in values)
+        for of in random_kernels(kernel, functions, counts):
+            left = exact_sum(some[: of.functions, :N]) - k
+            frobenius = mpmath.norm(left, 2) / norm
+            operator = max(abs(value) for value in mpmath.eigsy(left, eigvals_only=True)) / largest
+            missed = max(abs(float(of.frobenius - frobenius)), abs(float(of.operator - operator)))
+            # Some ten units of sums of 256, of at most 10·trace, and of a norm of a hundred squares.
+            assert missed <= of.error_bound <= 1e-13 * max(1.0, of.frobenius)
+            expected = mpmath.sqrt((1 + (mpmath.fsum(k[i, i] for i in range(N)) / norm) ** 2) / of.functions)
+            found = expected_error(kernel.train, of.functions)
+            assert abs(float(found - expected)) <= expected_error_bound(found, N) <= 1e-13 * found
+
+
+def limits(k: mpmath.matrix, cross: mpmath.matrix, times: list[float]) -> list[tuple[mpmath.matrix, mpmath.matrix]]:
+    """Means of gradient flow from 0 at finite times; directions in which K is rounding alone do not move."""
+    values, q = mpmath.eigsy(k / N)
+    y, found = q.T * matrix(Y), []
+    for t in times:
+        gains = [-mpmath.expm1(-t * lam) / lam if lam > 1e-15 * values[N - 1] else mpf(0) for lam in values]
+        moved = q * mpmath.diag(gains) * y / N
+        found.append((k * moved, cross * moved))
+    return found
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_predictions_miss_at_fifty_digits(name: str) -> None:
+    """For the kernels as they were computed."""
+    kernel, times = blocks(HOSTILE[name]), [0.0, 0.5, 30.0]
+    functions = GaussianFunctions.of(kernel, seed=5)
+    with mpmath.workdps(DIGITS):
+        limit = limits(matrix(kernel.train), matrix(kernel.cross), times)  # type: ignore[arg-type]
+        for of in random_predictions(kernel, functions, Y, [2, 40], times):
+            k = of.of.kernel
+            found = limits(matrix(k.train), matrix(k.cross), times)  # type: ignore[arg-type]
+            assert of.test_missed is not None
+            assert of.test_missed_bound is not None
+            for i, (mine, twin) in enumerate(zip(found, limit, strict=True)):
+                for j, (missed, bound) in enumerate(
+                    ((of.train_missed, of.train_missed_bound), (of.test_missed, of.test_missed_bound))
+                ):
+                    left = mine[j] - twin[j]
+                    exact = mpmath.norm(left, 2) / mpmath.sqrt(left.rows * left.cols)
+                    assert abs(float(missed[i] - exact)) <= bound <= 1e-11
+
+
+def test_what_diverges_misses_by_no_number() -> None:
+    """Both means leave the numbers, and so does what they differ by."""
+    (of,) = random_predictions(KERNEL, GaussianFunctions.of(KERNEL), Y, [20], [1e9], dynamics=GradientDescent(1e3))
+    assert of.train_missed == of.test_missed == (math.inf,)
+    assert of.train_missed_bound == of.test_missed_bound == math.inf
 
 
 def test_no_bit_depends_on_batches_or_other_counts() -> None:
