@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ntk_engine.function_space import bounds
 from ntk_engine.function_space.reached import Here, begun, check_times
 from ntk_engine.function_space.rosenbrock import integrate
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Path", "features", "follow"]
 
+_EPS = 2.0**-52
 _MOST_STEPS = 20_000
 
 
@@ -94,7 +96,9 @@ class Path:
             f, slope = flow.at(reached.e), flow.slope(reached.e)
             test = None if self.other is None or self.beside is None else self.beside - self.other @ reached.e
             here = Here(flow.cost, flow.y, slope.square().sum() / len(f), float(self.eigenvalues.norm()))
-            yield here.at(reached.time, f, test, length * reached.error, reached.steps)
+            far = max(float(some.abs().max()) for some in (f, test) if some is not None and len(some))
+            rounded = bounds.rounding(len(reached.e)) * length * float(reached.e.norm(dim=0).max()) + _EPS * far
+            yield here.at(reached.time, f, test, length * reached.error + rounded, reached.steps)
 
 
 def follow(
@@ -110,8 +114,8 @@ def follow(
     """f_t at finite times, rising from 0, for K = `train` (N×N), κ = `cross` (n×N) and targets y of the cost.
 
     start: f_0 on the points trained on (N×k) and on others (n×k); None: 0. tolerance: of a step, in units of f. Errors
-    that `At` bounds are those of integration. Raises ValueError for times that do not rise or are not finite, and for a
-    start of other shapes.
+    that `At` bounds are those of integration, as they are estimated, and rounding of f from what it found. Raises
+    ValueError for times that do not rise or are not finite, and for a start of other shapes.
     """
     check_times(times)
     values, bound, q, other = features(train, cross)

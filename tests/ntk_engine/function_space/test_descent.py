@@ -15,6 +15,7 @@ from ntk_engine.function_space import (
     Directions,
     GradientDescent,
     Start,
+    Steps,
     along,
     descend,
     follow,
@@ -23,6 +24,7 @@ from ntk_engine.function_space import (
 )
 from ntk_engine.function_space.growth import Contraction, Step, edge
 from ntk_engine.function_space.probes import PROBES, Probes
+from ntk_engine.function_space.reached import Here
 from tests.ntk_engine.function_space.exactly import DIGITS, furthest, matrix
 
 GENERATOR = torch.Generator().manual_seed(11)
@@ -65,31 +67,71 @@ def direction(cost: Cost, f: mpmath.matrix, y: mpmath.matrix) -> mpmath.matrix:
     return found
 
 
-@pytest.mark.parametrize(("momentum", "part"), [(0.0, 0.1), (0.5, 0.9), (0.9, 0.5), (0.99, 1.0)])
-@pytest.mark.parametrize("name", COSTS)
-def test_fifty_digits(name: str, momentum: float, part: float) -> None:
-    """With learning rates of up to 1/λ_1: with momentum, beyond where errors could not grow whatever the curvature."""
-    cost, y = COSTS[name]
-    start, rate, steps = starts(y.shape[1]), part / TOP, (0, 1, 60, 200)
-    # Errors add up over some 1/(1 − μ) steps, and Huber's curvature jumps, which may make them grow.
-    most = 1e-10 if not momentum else 1e-5 if name == "huber" else 1e-7
-    way = descend(GRAM, CROSS, y, cost, GradientDescent(rate, momentum), [rate * s for s in steps], start=start)
-    found = {at.steps: at for at in way}
+def value(cost: Cost, f: mpmath.matrix, y: mpmath.matrix) -> mpf:
+    """C(f), 50 digits."""
+    found = mpf(0)
+    for i in range(f.rows):
+        row = [(f[i, j], y[i, j]) for j in range(f.cols)]
+        match cost:
+            case CrossEntropy():
+                found += mpmath.log(sum(mpmath.exp(a) for a, _ in row)) - sum(a * b for a, b in row)
+            case Logistic():
+                found += sum(mpmath.log(1 + mpmath.exp(-a * b)) for a, b in row)
+            case Huber(delta=delta):
+                inside = [(abs(a - b), min(abs(a - b), mpf(delta))) for a, b in row]
+                found += sum(s * (r - s / 2) for r, s in inside)
+            case _:
+                found += sum((a - b) ** 2 for a, b in row) / 2
+    return found / f.rows
+
+
+def check_at_fifty_digits(way: Steps, most: float) -> None:
+    """Every number of every time, by the definition of descent; and bounds are below `most`."""
+    cost, rate, momentum = way.cost, mpf(way.dynamics.learning_rate), mpf(way.dynamics.momentum)
+    found, n = {at.steps: at for at in way}, len(way.y)
+    assert way.kernel.cross is not None
     with mpmath.workdps(DIGITS):
-        gram, cross, targets = matrix(GRAM) / N, matrix(CROSS) / N, matrix(y)
-        f, beside = matrix(start.train), matrix(start.test)
-        v, besides = mpmath.zeros(N, f.cols), mpmath.zeros(len(OTHER), f.cols)
-        for step in range(max(steps) + 1):
+        gram, cross, targets = matrix(way.kernel.train) / n, matrix(way.kernel.cross) / n, matrix(way.y)
+        f, beside = matrix(way.start.train), matrix(way.start.test)  # type: ignore[arg-type]
+        v, besides = mpmath.zeros(n, f.cols), mpmath.zeros(cross.rows, f.cols)
+        for step in range(max(found) + 1):
             d = direction(cost, f, targets)
             if step in found:
                 at = found[step]
                 assert at.test is not None
                 assert furthest(at.train, f) <= at.error_bound < most
                 assert furthest(at.test, beside) <= at.error_bound
-                decrease = sum(a * b for a, b in zip(d, gram * d, strict=True)) / N
-                assert abs(mpf(at.decrease) - decrease) <= at.decrease_bound < most
-            v, besides = mpf(momentum) * v + gram * d, mpf(momentum) * besides + cross * d
-            f, beside = f - mpf(rate) * v, beside - mpf(rate) * besides
+                assert abs(mpf(at.cost) - value(cost, f, targets)) <= at.cost_bound < 10 * most
+                decrease = sum(a * b for a, b in zip(d, gram * d, strict=True)) / n
+                assert abs(mpf(at.decrease) - decrease) <= at.decrease_bound < 10 * most
+            v, besides = momentum * v + gram * d, momentum * besides + cross * d
+            f, beside = f - rate * v, beside - rate * besides
+
+
+@pytest.mark.parametrize(("momentum", "part"), [(0.0, 0.1), (0.5, 0.9), (0.9, 0.5), (0.99, 1.0)])
+@pytest.mark.parametrize("name", COSTS)
+def test_fifty_digits(name: str, momentum: float, part: float) -> None:
+    """With learning rates of up to 1/λ_1: with momentum, beyond where errors could not grow whatever the curvature."""
+    cost, y = COSTS[name]
+    rate = part / TOP
+    times = [rate * s for s in (0, 1, 60, 150)]
+    way = descend(GRAM, CROSS, y, cost, GradientDescent(rate, momentum), times, start=starts(y.shape[1]))
+    # Errors add up over some 1/(1 − μ) steps, and Huber's curvature jumps, which may make them grow.
+    check_at_fifty_digits(way, 1e-10 if not momentum else 1e-5 if name == "huber" else 1e-7)
+
+
+@pytest.mark.parametrize("cost", [Huber(), Logistic()])
+@pytest.mark.parametrize("apart", [0.0, 1e-8])
+def test_fifty_digits_of_repeated_rows_that_are_told_the_contrary(cost: Cost, apart: float) -> None:
+    """Of a singular kernel, or nearly so; f goes to 0, where Huber's residuals are at the kink."""
+    x = torch.cat([X[:4], X[:4] + apart])
+    y = torch.ones(8, 1, dtype=torch.float64)
+    y[4:] = -1.0
+    gram, cross = infinite.kernel(ARCH, x).ntk, infinite.kernel(ARCH, OTHER, x).ntk
+    rate = 8 / float(torch.linalg.eigvalsh(gram).max())
+    start = Start(torch.cat([X[:4, :1], X[:4, :1]]), torch.zeros(4, 1, dtype=torch.float64))
+    way = descend(gram, cross, y, cost, GradientDescent(rate, 0.9), [rate * s for s in (5, 200)], start=start)
+    check_at_fifty_digits(way, 1e-6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -189,6 +231,16 @@ def test_a_descent_that_diverges() -> None:
         assert at.test is not None
         assert bool(torch.cat([at.train, at.test]).isposinf().all())
         assert {at.cost, at.error_bound, at.decrease, at.cost_bound, at.decrease_bound} == {math.inf}
+
+
+@pytest.mark.parametrize("bound", [1e200, math.inf])
+def test_bounds_beyond_all_numbers_are_infinite(bound: float) -> None:
+    """Where nothing can be said of f, a cost with a slope is known as far as f is, and its decrease not at all."""
+    cost, y = COSTS["logistic"]
+    at = Here(cost, y, torch.tensor(1.0), 1.0).at(0.0, torch.zeros_like(y), None, bound, 0)
+    assert at.error_bound == bound
+    assert at.cost_bound == pytest.approx(cost.slope(2) * bound)
+    assert at.decrease_bound == math.inf
 
 
 def test_duplicates() -> None:
@@ -291,12 +343,15 @@ def test_bounds_hold_where_steps_make_errors_grow() -> None:
         assert at.error_bound < 1e-9 * size
 
 
-def test_device(device: str) -> None:
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_device(device: str, momentum: float) -> None:
     cost, y = COSTS["cross-entropy"]
-    (at,) = descend(GRAM.to(device), CROSS.to(device), y.to(device), cost, GradientDescent(0.5), [50.0])
-    (here,) = descend(GRAM, CROSS, y, cost, GradientDescent(0.5), [50.0])
+    dynamics = GradientDescent(0.5, momentum)
+    (at,) = descend(GRAM.to(device), CROSS.to(device), y.to(device), cost, dynamics, [50.0])
+    (here,) = descend(GRAM, CROSS, y, cost, dynamics, [50.0])
     assert at.train.device.type == device
     torch.testing.assert_close(at.train.cpu(), here.train, rtol=0, atol=2 * here.error_bound)
+    assert at.error_bound < 100 * here.error_bound
 
 
 @pytest.mark.parametrize(

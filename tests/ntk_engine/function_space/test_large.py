@@ -10,6 +10,7 @@ from ntk_engine.function_space.conjugate import NoSolutionError, solve
 from ntk_engine.function_space.held import Held
 from ntk_engine.function_space.large import ended
 from ntk_engine.function_space.pivoted import pivoted
+from ntk_engine.function_space.two_words import product
 
 GENERATOR = torch.Generator().manual_seed(5)
 # More than a panel that is held, and than a tile that is not.
@@ -40,12 +41,27 @@ def test_columns_find_most_of_a_kernel(gram: Tensor, shift: float) -> None:
     some = pivoted(whole.diagonal(), lambda picked: whole[:, picked], 40, shift)
     assert some.basis.shape[1] <= 40
     shifted = whole + shift * torch.eye(150, dtype=torch.float64)
-    product = torch.stack([some.apply(column[:, None])[:, 0] for column in shifted.mT], dim=1)
-    eigenvalues = torch.linalg.eigvals(product).real
+    image = torch.stack([some.apply(column[:, None])[:, 0] for column in shifted.mT], dim=1)
+    eigenvalues = torch.linalg.eigvals(image).real
     before = torch.linalg.cond(shifted)
     assert float(eigenvalues.max() / eigenvalues.min()) < 0.2 * float(before)
     if shift:
         torch.testing.assert_close(all_of_it.apply(shifted @ Y[:150]), Y[:150], rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.01])
+def test_residuals_are_known_to_their_bound(gram: Tensor, ridge: float) -> None:
+    """Against products in two words, which err by far less; where residuals are all but rounding, too."""
+    shifted = gram + len(X) * ridge * torch.eye(len(X), dtype=torch.float64)
+    for tolerance in (1e-6, 1e-12):
+        fitted = ended(ARCH, X, Y, ridge=ridge, tolerance=tolerance, rank=200)
+        image = product(shifted, fitted.weights)
+        exact = ((Y - image.high) - image.low).norm(dim=0) / Y.norm(dim=0)
+        missed = float((fitted.residuals - exact).abs().max())
+        # 4√N eps of tr K ‖w‖ over the targets' norm, and their own rounding: what K w would be, if nothing cancelled.
+        relative = 4 * len(X) ** 0.5 * 2.0**-52
+        most = gram.trace() * fitted.weights.norm(dim=0) / Y.norm(dim=0) + 2
+        assert missed <= fitted.residuals_bound <= relative * float(most.max())
 
 
 @pytest.mark.parametrize(("kernel", "ridge"), [("ntk", 0.0), ("ntk", 1e-3), ("nngp", 0.01)])

@@ -6,6 +6,7 @@ import mpmath
 import pytest
 import torch
 
+from ntk_engine.costs import Cost, CrossEntropy, Direction, Huber, LeastSquares, Logistic
 from ntk_engine.function_space import (
     accuracy,
     accuracy_bound,
@@ -87,6 +88,28 @@ def test_bounds_of_what_is_read_off() -> None:
             changed.append(abs(float(change)))
     assert 0.5 * float(within) < max(missed) <= float(within) * (1 + 1e-12)
     assert 0.9 * float(allowed) < max(changed) <= float(allowed) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("cost", [LeastSquares(), CrossEntropy(), Logistic(), Huber(delta=0.3), Direction()])
+@pytest.mark.parametrize("off", [1e-6, 0.1, 1e3])
+def test_bounds_of_costs_that_are_far_off(cost: Cost, off: float) -> None:
+    """Near, by d and its steepness; far, by the most that d can be where there is such; and no more than they must."""
+    generator = torch.Generator().manual_seed(6)
+    f = torch.randn(30, 3, generator=generator, dtype=torch.float64)
+    y = torch.nn.functional.one_hot(torch.randint(3, (30,), generator=generator), 3).double()
+    y = y if isinstance(cost, CrossEntropy) else 2 * y - 1
+    d, slope = cost.direction(f, y), cost.slope(3)
+    bound = float(cost_bound(d, f.new_tensor(off), steepness=cost.steepness, slope=slope))
+    assert bound <= slope * off * (1 + 1e-12)
+    changes = [float((cost.value(f + off * sign * d.sign(), y) - cost.value(f, y)).mean().abs()) for sign in (-1, 1)]
+    rounding = 1e-13 * (1 + off)
+    assert max(changes) <= bound + rounding
+    # Half of the slope is the other sign's.
+    assert bound <= 2.5 * max(changes) + rounding
+    for _ in range(10):
+        moved = f + off * (2 * torch.rand(f.shape, generator=generator, dtype=torch.float64) - 1)
+        assert abs(float((cost.value(moved, y) - cost.value(f, y)).mean())) <= bound + rounding
+        assert float(cost.direction(moved, y).abs().sum(-1).max()) <= slope
 
 
 @pytest.mark.parametrize("least", [1.0, 1e-4, 0.0])
