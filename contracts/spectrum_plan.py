@@ -91,18 +91,23 @@ def _arrays(spec: "SpectrumSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
         yield _vector("orthogonality", 1)
     if spec.vectors:
         yield ArrayPlan("eigenvectors", (n, count), "float64", TILE, TILE)
+        yield _vector("eigenvectors_bound", count)
     if spec.top is None:
         for name in ("least_eigenvalue", "negative", "rank", "condition_number", "participation_ratio"):
             yield _vector(name, 1)
     if spec.ridges:
         yield _vector("effective_dimension", len(spec.ridges))
+        yield _vector("effective_dimension_bound", len(spec.ridges))
     if spec.decay is not None:
         yield _vector("decay", 2)
+        yield _vector("decay_bound", 2)
     if spec.components is not None:
         m = spec.components.count
         yield ArrayPlan("components", (n, m), "float64", TILE, TILE)
+        yield _vector("components_bound", m)
         if sizes.new:
             yield ArrayPlan("components_at", (sizes.new, m), "float64", TILE, TILE)
+            yield _vector("components_at_bound", m)
         for name, (*before, _, k) in sizes.projected.items():
             for of, shape in (("projections", (*before, m, k)), ("outside", (*before, k))):
                 yield ArrayPlan(f"{of}_{name}", shape, "float64", *tile_of(shape))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import inf
 from typing import Protocol
 from uuid import UUID
 
@@ -32,8 +33,14 @@ class Matrix(Protocol):
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
         """K v (N×b), panel by panel or tile by tile; or what is due to pairs (i, j), i among the rows and j ≥ i."""
 
+    def squares(self) -> float:
+        """Σ K(x, x')² over all pairs that `whole` gave or the last product took, (i, j) and (j, i)."""
+
     def cross(self) -> Tensor:
         """Of the new points (n×N)."""
+
+    def cross_entries(self) -> Tensor | float:
+        """What errors of `cross`, once it was given, may come to in each row over p^in (n); inf: nobody knows."""
 
     def entries(self) -> float:
         """An e with |k − K|(x,x') ≤ e √(K(x,x)K(x',x')) for entries k that were seen; 0 where K is what is stored."""
@@ -50,7 +57,7 @@ def matrix_of(spec: SpectrumSpec, context: Context) -> Matrix:
 class _Stored:
     def __init__(self, spec: SpectrumSpec, context: Context) -> None:
         assert spec.kernel is not None
-        self._spec, self._context = spec, context
+        self._spec, self._context, self._squares = spec, context, 0.0
         self._stored = stored_array(spec.kernel, spec.array, context)
 
     @property
@@ -58,21 +65,34 @@ class _Stored:
         return self._stored.plan.rows
 
     def whole(self) -> Tensor:
-        return tensor(self._stored, self._context)
+        found = tensor(self._stored, self._context)
+        self._squares = _squares(found)
+        return found
 
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
-        sums = torch.zeros_like(v)
+        sums, self._squares = torch.zeros_like(v), 0.0
         for some in self._panels(rows or slice(0, self.points)):
             entries = self._block(some, slice(some.start, self.points)).to(v.device, v.dtype)
             sums[some] += entries @ v[some.start :]
             sums[some.stop :] += entries[:, len(entries) :].mT @ v[some]
+            self._squares += 2 * _squares(entries) - _squares(entries[:, : len(entries)])
         return sums
 
+    def squares(self) -> float:
+        return self._squares
+
     def cross(self) -> Tensor:
+        return tensor(self._cross(), self._context)
+
+    def cross_entries(self) -> float:
+        # They are in units of √K(x,x), which no array of the job has.
+        return 0.0 if (self._cross().error_bound or 0.0) == 0 else inf
+
+    def _cross(self) -> Stored:
         asked = self._spec.components
         assert asked is not None
         assert asked.cross is not None
-        return tensor(stored_array(asked.cross, self._spec.array, self._context), self._context)
+        return stored_array(asked.cross, self._spec.array, self._context)
 
     def entries(self) -> float:
         return self._stored.error_bound or 0.0
@@ -96,7 +116,8 @@ class _Computed:
         assert spec.dataset is not None
         assert spec.architecture is not None
         self._arch: Architecture = spec.architecture
-        self._spec, self._context, self._bound = spec, context, 0.0
+        self._spec, self._context, self._bound, self._squares = spec, context, 0.0, 0.0
+        self._cross_entries: Tensor | float = 0.0
         self._dataset = spec.dataset
         self._product: spectrum.Product | None = None
         # Compiled or not, digits agree to rounding; waiting for the compiler makes equal jobs equal to the last bit.
@@ -113,6 +134,7 @@ class _Computed:
     def whole(self) -> Tensor:
         found = self._kernel(self._x)
         self._bound = found.bounds[self._spec.array]
+        self._squares = _squares(found.arrays[self._spec.array])
         return found.arrays[self._spec.array]
 
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
@@ -122,15 +144,25 @@ class _Computed:
             name, threads = self._spec.array, torch.get_num_threads()
             self._product = spectrum.product(self._arch, prepared, kernel=name, budget=TILES_BYTES, threads=threads)
         found = self._product(v, rows)
-        self._bound = self._product.error_bound
+        self._bound, self._squares = self._product.error_bound, self._product.squares
         return found
+
+    def squares(self) -> float:
+        return self._squares
 
     def cross(self) -> Tensor:
         asked = self._spec.components
         assert asked is not None
         assert asked.at is not None
         other = dataset_rows(self._context, asked.at, None, torch.float64)
-        return self._kernel(other, self._x).arrays[self._spec.array]
+        found = self._kernel(other, self._x)
+        e = found.bounds[self._spec.array]
+        own = infinite.diagonal(self._arch, other, kernels=(self._spec.array,)).arrays[self._spec.array]
+        self._cross_entries = e / (1 - e) * (own * self.mean_diagonal()).sqrt() if 0 < e < 1 else e
+        return found.arrays[self._spec.array]
+
+    def cross_entries(self) -> Tensor | float:
+        return self._cross_entries
 
     def entries(self) -> float:
         return self._bound
@@ -141,6 +173,10 @@ class _Computed:
 
     def _kernel(self, x: Tensor, other: Tensor | None = None) -> Kernel:
         return infinite.kernel(self._arch, x, other, kernels=(self._spec.array,), threads=torch.get_num_threads())
+
+
+def _squares(k: Tensor) -> float:
+    return float(torch.linalg.vector_norm(k)) ** 2
 
 
 def stored_array(job: UUID, array: str, context: Context) -> Stored:

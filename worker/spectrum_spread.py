@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from contracts.spectra import SpectrumSpec
-from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SUMS, VECTORS
+from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SQUARES, SUMS, VECTORS
 from ntk_engine.spectrum import Iteration, Spectrum
 from storage import arrays
 from storage.arrays import ErrorBound, Numbers, Stored, TileData
@@ -28,6 +28,7 @@ def multiply(claim: Claim, context: Context, matrix: Matrix) -> Iterator[Result 
     yield None
     row = state.padded(SUMS, product).reshape(1, -1)
     yield from tiles(SUMS, row, (1, ENTRIES), claim.part_spec["band"], latest=True)
+    yield TileData(SQUARES, claim.part_spec["band"], 0, np.array([matrix.squares()]), latest=True)
     yield ErrorBound(SUMS, matrix.entries())
 
 
@@ -61,6 +62,11 @@ class _State:
     def error_bound(self) -> float:
         """The largest of what the bands said of their entries."""
         return self._stored[SUMS].error_bound or 0.0
+
+    @property
+    def squares(self) -> float:
+        """Σ K(x, x')² of all bands."""
+        return float(self._all(self._stored[SQUARES]).sum())
 
     def block(self) -> Tensor:
         """n×b."""
@@ -111,6 +117,7 @@ class _State:
         return arrays.block(self._context.database, stored, slice(0, stored.plan.rows))
 
 
-def error_bound(claim: Claim, context: Context) -> float:
-    """The largest of what the bands said of the matrix' entries."""
-    return _State(claim, context).error_bound
+def entries_and_squares(claim: Claim, context: Context) -> tuple[float, float]:
+    """The largest of what the bands said of the matrix' entries, and the sum of their squares."""
+    state = _State(claim, context)
+    return state.error_bound, state.squares

@@ -55,14 +55,14 @@ def errors(k: Tensor, found: Spectrum, *, entries: float = 0.0) -> Tensor:
     u = torch.finfo(k.dtype).eps / 2
     unit = float(found.eigenvalues.abs().max()) or 1.0
     values = found.eigenvalues / unit
-    omega = found.orthogonality * (1 + n * n * u) + _gamma(n + 1, u) * n
-    apart = _apart(k, values, v, unit) * (1 + n * n * u) + _gamma(n + 6, u) * float(values.abs().sum()) * (1 + omega)
+    omega = found.orthogonality * (1 + n * n * u) + gamma(n + 1, u) * n
+    apart = _apart(k, values, v, unit) * (1 + n * n * u) + gamma(n + 6, u) * float(values.abs().sum()) * (1 + omega)
     moved = entries / (1 - entries) * float((k.diagonal() / unit).abs().mean())
     return (apart + moved + omega * values.abs()) * unit
 
 
-def _gamma(count: int, u: float) -> float:
-    """What `count` roundings may add, relatively."""
+def gamma(count: int, u: float) -> float:
+    """γ = count u/(1 − count u): what so many roundings may add, relatively (Higham, Section 3.1)."""
     return count * u / (1 - count * u) if count * u < 1 else math.inf
 
 

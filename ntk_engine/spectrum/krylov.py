@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, overload
 
 import torch
 
+from ntk_engine.spectrum.beneath import Beneath
 from ntk_engine.spectrum.dense import checked
-from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs
+from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs, orthogonality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,6 +118,18 @@ class _Basis:
         norms: Tensor = torch.linalg.vector_norm(rest, dim=0)
         return norms
 
+    def beneath(self, k: int, unit: float) -> Beneath:
+        """What is known of the matrix beside the k leading Ritz pairs; its eigenvalues are counted in `unit`."""
+        (n, m), eps = self.vectors.shape, torch.finfo(self.vectors.dtype).eps
+        coupling, omega = self.residuals(m), orthogonality(self.vectors)
+        return Beneath(
+            first=float(self.values[k]) * unit if k < m else -math.inf,
+            coupling=float(torch.linalg.vector_norm(coupling[k:])) * unit,
+            captured=float(torch.linalg.vector_norm(torch.cat([self.values, 2**0.5 * coupling]))) * unit,
+            slack=10 * omega + (8 * math.sqrt(m) + 4) * n * eps,
+            all_there_is=m == n,
+        )
+
 
 @dataclass(frozen=True)
 class Iteration:
@@ -170,7 +183,8 @@ class Iteration:
             if not bool(done[: self.k].all()):
                 raise NotConvergedError(passes, self.tolerance, residuals[: self.k] * (largest * size / n))
             best = basis.leading(reach)
-            return of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), self.k)
+            found = of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), self.k)
+            return replace(found, beneath=basis.beneath(reach, size / n))
         # The new block spans what the Ritz vectors lack: the leading ones and it are as good a space as all before.
         limit = basis_width(width)
         basis = basis if basis.vectors.shape[1] + width <= limit else basis.leading(limit // 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +12,8 @@ from ntk_engine.spectrum.clusters import clusters, rounding_of, settle
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ntk_engine.spectrum.beneath import Beneath
 
 # Columns whose products are held at a time.
 _PANEL = 512
@@ -26,6 +28,19 @@ class Negative:
     """The most negative one; 0 where there is none."""
     rounding: float
     """What rounding explains, `Spectrum.rounding`: a `least` below −rounding it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """All eigenpairs that a solver found, those after the ones that are asked for too."""
+
+    values: Tensor
+    """λ (m), falling."""
+    residuals: Tensor | None
+    """Theirs (m). None without eigenvectors."""
+    clusters: tuple[slice, ...]
+    orthogonality: float | None
+    """‖VᵀV − I‖ (Frobenius) of all of them. None without eigenvectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,22 @@ class Spectrum:
     """N eps max|λ|: what rounding may move at worst, and √N times what is likely."""
     orthogonality: float | None
     """‖VᵀV − I‖ (Frobenius). None without eigenvectors."""
+    whole: Pairs | None = None
+    """All pairs that were found, of which these are the leading ones."""
+    beneath: Beneath | None = None
+    """What is known of the matrix beside all these pairs; None where they are all there are."""
+
+    def leading(self, count: int) -> Spectrum:
+        """The `count` largest eigenvalues alone, and what belongs to them."""
+        if count == len(self.eigenvalues):
+            return self
+        return replace(
+            self,
+            eigenvalues=self.eigenvalues[:count],
+            eigenvectors=None if self.eigenvectors is None else self.eigenvectors[:, :count],
+            residuals=None if self.residuals is None else self.residuals[:count],
+            clusters=_cut(self.clusters, count),
+        )
 
     @property
     def negative(self) -> Negative:
@@ -67,7 +98,8 @@ class NotConvergedError(ArithmeticError):
 def of_values(values: Tensor, n: int) -> Spectrum:
     """The spectrum of which only all eigenvalues (n), falling, are known."""
     rounding = rounding_of(values, n)
-    return Spectrum(values, None, None, clusters(values, rounding / math.sqrt(n)), rounding, None)
+    groups = clusters(values, rounding / math.sqrt(n))
+    return Spectrum(values, None, None, groups, rounding, None, Pairs(values, None, groups, None))
 
 
 def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = None) -> Spectrum:
@@ -80,9 +112,13 @@ def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = No
     # Rounding as it is likely, √N eps: N eps connects what is apart in steep spectra, and would blend its vectors.
     groups = clusters(values, _residuals(values, vectors, images) + rounding / math.sqrt(n))
     settle(vectors, groups, images)
-    values, vectors, images = values[:k], vectors[:, :k], images[:, :k]
-    groups = tuple(slice(group.start, min(group.stop, k)) for group in groups if group.start < k)
-    return Spectrum(values, vectors, _residuals(values, vectors, images), groups, rounding, orthogonality(vectors))
+    whole = Pairs(values, _residuals(values, vectors, images), groups, orthogonality(vectors))
+    found = Spectrum(values, vectors, whole.residuals, groups, rounding, whole.orthogonality, whole)
+    return found if k == len(values) else replace(found.leading(k), orthogonality=orthogonality(vectors[:, :k]))
+
+
+def _cut(groups: tuple[slice, ...], k: int) -> tuple[slice, ...]:
+    return tuple(slice(group.start, min(group.stop, k)) for group in groups if group.start < k)
 
 
 def orthogonality(vectors: Tensor) -> float:

@@ -68,6 +68,48 @@ def test_components(client: Client, k: np.ndarray, centred: bool, top: int | Non
         np.testing.assert_allclose(found.array(f"outside_{name}"), rest, atol=n * EPS)
 
 
+# Labels have no error, and bounds no bounds.
+UNSTATED = {"clusters", *(f"{name}_bound" for name in ("eigenvectors", "components", "components_at", "decay",
+                                                       "effective_dimension"))}  # fmt: skip
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("top", [None, 5])
+@pytest.mark.parametrize("stored", [False, True])
+def test_every_figure_states_its_error(
+    client: Client, k: np.ndarray, centred: bool, top: int | None, stored: bool
+) -> None:
+    """And what numpy finds is within it, but for what numpy errs by."""
+    n, h = len(X), centring(len(X))
+    functions = client.dataset(X, F)
+    asked: dict[str, Any] = {"count": 3, "project": {"f": {"dataset": functions.id}}}
+    options: dict[str, Any] = {"top": top, "vectors": True, "centred": centred, "decay": (1, 4)}
+    options |= {} if top else {"ridges": [1e-3, 1.0]}
+    if stored:
+        asked["cross"] = client.kernel(NEW, X, **NETWORK).id
+        found = client.spectrum(client.kernel(X, **NETWORK), components=asked, **options)
+    else:
+        asked["at"] = client.dataset(NEW).id
+        found = client.spectrum_of(X, components=asked, **options, **NETWORK)
+    bounds = {array.name: array.error_bound for array in found.job.arrays}
+    # Of a centred matrix the least eigenvalue is 0, and the condition number has no bound.
+    unknown = {"condition_number"} if centred and top is None else set()
+    assert {name for name, bound in bounds.items() if bound is None} == (UNSTATED | unknown) & set(bounds)
+    values, vectors = (part[..., ::-1] for part in np.linalg.eigh((h @ k @ h if centred else k) / n))
+    own = n * EPS * values[0]
+    f = vectors[:, :3] * n**0.5
+    off = found.array("components_bound")
+    # numpy's residuals are about N eps over the least gap.
+    slack = own / -np.diff(values[:4]).max()
+    apart = found.array("components") - f * np.sign((f * found.array("components")).sum(axis=0))
+    assert (np.sqrt((apart**2).mean(axis=0)) <= off + slack).all()
+    assert np.abs(apart).max() <= bounds["components"] + slack * n**0.5
+    assert off.max() <= 1e-9
+    assert bounds["components_at"] <= 1e-8
+    assert bounds["outside_f"] <= bounds["projections_f"] * 10 <= 1e-8
+    assert found.array("effective_dimension_bound" if top is None else "decay_bound").max() <= 1e-9
+
+
 def test_numbers_of_a_spectrum(client: Client, k: np.ndarray) -> None:
     n, ridges = len(X), [1e-6, 1e-3, 10.0]
     found = client.spectrum(client.kernel(X, **NETWORK), vectors=True, ridges=ridges, decay=(3, 40))
