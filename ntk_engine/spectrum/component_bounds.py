@@ -33,7 +33,7 @@ def vector_errors(found: Spectrum, certain: Certain, residuals: Tensor) -> Tenso
     vectors = found.eigenvectors
     assert vectors is not None
     u, count = torch.finfo(vectors.dtype).eps / 2, vectors.shape[1]
-    length = (vectors.square().sum(dim=0) - 1).abs() + gamma(len(vectors) + 2, u)
+    length = (torch.linalg.vector_norm(vectors, dim=0) - 1).abs() + gamma(len(vectors) + 2, u)
     sines = _sines(residuals, certain.gaps()[:count]) / (1 - length)
     chords = 2 * (sines.clamp_max(1.0).asin() / 2).sin()
     # Nothing is known of a vector that may be at right angles to the space.
@@ -74,7 +74,8 @@ class ComponentBounds:
         """How far any ⟨f⁽ⁱ⁾, f⟩ of functions …×N×k may be off: ‖f⁽ⁱ⁾ − f*‖ ‖f‖ and a sum of N terms."""
         n, u = f.shape[-2], torch.finfo(f.dtype).eps / 2
         lengths = torch.linalg.vector_norm(self.those.values, dim=0) / math.sqrt(n)
-        return float((self.errors + gamma(n + 3, u) * lengths).amax()) * float(self._norms(f).amax())
+        size = float(self._norms(f).amax())
+        return float((self.errors + gamma(n + 3, u) * lengths).amax()) * size if size > 0 else 0.0
 
     def outside(self, f: Tensor, found: Tensor) -> float:
         """How far any ‖f − Pf‖² (…×k, `found`) of functions …×N×k may be off, P onto the exact space of all m.

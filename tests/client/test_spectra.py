@@ -110,6 +110,17 @@ def test_every_figure_states_its_error(
     assert found.array("effective_dimension_bound" if top is None else "decay_bound").max() <= 1e-9
 
 
+@pytest.mark.parametrize("top", [None, 3])
+def test_of_a_kernel_whose_errors_nobody_knows_nothing_is_claimed(client: Client, top: int | None) -> None:
+    """A jump after an approximation: all is found, and only what was counted from vectors themselves has a bound."""
+    network = ["dense", "tanh", "dense", "step", "dense"]
+    asked = {"count": 2, "at": client.dataset(NEW).id, "project": {"f": {"dataset": client.dataset(X, F).id}}}
+    options: dict[str, Any] = {"top": top, "vectors": True, "decay": (1, 3)} | ({} if top else {"ridges": [1.0]})
+    found = client.spectrum_of(X, architecture=network, array="nngp", components=asked, **options)
+    assert [array.name for array in found.job.arrays if array.error_bound is not None] == ["orthogonality"]
+    assert np.isinf(found.array("components_at_bound")).all()
+
+
 def test_numbers_of_a_spectrum(client: Client, k: np.ndarray) -> None:
     n, ridges = len(X), [1e-6, 1e-3, 10.0]
     found = client.spectrum(client.kernel(X, **NETWORK), vectors=True, ridges=ridges, decay=(3, 40))

@@ -115,6 +115,12 @@ def test_what_cannot_be_told_apart_has_no_bound() -> None:
     assert bounds.isfinite().tolist() == [True, True, False, False]
     unknown = spectrum.vector_errors(found, replace(pair, errors=errors * math.inf), errors * math.inf)
     assert not bool(unknown.isfinite().any())
+    those = spectrum.components(found, 2)
+    bounds = ComponentBounds(those, unknown[:2], replace(pair, errors=errors * math.inf), unknown[:2])
+    f = draw(4, 3)
+    assert bounds.projections(f) == bounds.outside(f, those.outside(f)) == math.inf
+    assert bounds.projections(0 * f) == 0
+    assert bounds.at(f.mT).tolist() == [math.inf, math.inf]
 
 
 @pytest.mark.parametrize("tolerance", [1e-12, 1e-3, 0.1])
