@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ntk_engine import spectrum
-from ntk_engine.spectrum import Certain, ComponentBounds, Components, Spectrum
+from ntk_engine.spectrum import Beneath, Certain, ComponentBounds, Components, Spectrum
 from tests.ntk_engine.spectrum.exact import DIGITS, MATRICES, Exact, column, draw
 
 EPS = torch.finfo(torch.float64).eps
@@ -152,6 +152,29 @@ def test_what_is_beneath_an_unfinished_iteration(tolerance: float, seed: int, de
     nothing = spectrum.certain_of_top(replace(found, beneath=replace(found.beneath, all_there_is=False)), math.inf)
     assert nothing.ceiling == math.inf
     assert float(nothing.gaps().amax()) == -math.inf
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_ceiling_is_above_what_is_beneath(seed: int) -> None:
+    """A basis of coordinates, B diagonal, of which one was found: eigenvalues of the rest are above its Ritz values."""
+    a = draw(9, 9, seed=seed)
+    a = (a + a.mT) / 2
+    values, turn = torch.linalg.eigh(a[:5, :5])
+    e = a[5:, :5] @ turn
+    rest = torch.cat([torch.cat([values[:4].diag(), e[:, :4].mT], dim=1), torch.cat([e[:, :4], a[5:, 5:]], dim=1)])
+    captured = math.sqrt(float(values.square().sum() + 2 * e.square().sum()))
+    known = Beneath(float(values[3]), float(torch.linalg.matrix_norm(e[:, :4])), captured, 1e-14, all_there_is=False)
+    largest = float(torch.linalg.eigvalsh(rest)[-1])
+    assert known.first < largest <= known.ceiling(float(torch.linalg.matrix_norm(a)))
+    assert known.ceiling(math.inf) == math.inf
+
+
+def test_the_ceiling_of_one_and_one_is_their_eigenvalue() -> None:
+    """[[2, 1], [1, 3/2]] beneath a pair of 5: (7 + √17)/4."""
+    known = Beneath(2.0, 1.0, math.sqrt(25 + 4 + 2), 0.0, all_there_is=False)
+    assert known.ceiling(math.sqrt(25 + 4 + 2 + 2.25)) == pytest.approx((7 + math.sqrt(17)) / 4, rel=1e-14)
+    assert Beneath(-math.inf, 0.0, 4.0, 0.0, all_there_is=False).ceiling(5.0) == pytest.approx(3.0, rel=1e-14)
+    assert Beneath(2.0, 0.0, 4.0, 0.0, all_there_is=True).ceiling(math.inf) == 2.0
 
 
 def test_a_large_matrix_is_known_by_its_norm(device: str) -> None:
