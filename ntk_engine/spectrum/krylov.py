@@ -121,11 +121,11 @@ class _Basis:
     def beneath(self, k: int, unit: float) -> Beneath:
         """What is known of the matrix beside the k leading Ritz pairs; its eigenvalues are counted in `unit`."""
         (n, m), eps = self.vectors.shape, torch.finfo(self.vectors.dtype).eps
-        coupling, omega = self.residuals(m), orthogonality(self.vectors)
+        couplings, omega = self.residuals(m), orthogonality(self.vectors)
         return Beneath(
-            first=float(self.values[k]) * unit if k < m else -math.inf,
-            coupling=float(torch.linalg.vector_norm(coupling[k:])) * unit,
-            captured=float(torch.linalg.vector_norm(torch.cat([self.values, 2**0.5 * coupling]))) * unit,
+            later=self.values[k:] * unit,
+            couplings=couplings[k:] * unit,
+            captured=float(torch.linalg.vector_norm(torch.cat([self.values, 2**0.5 * couplings]))) * unit,
             slack=10 * omega + (8 * math.sqrt(m) + 4) * n * eps,
             all_there_is=m == n,
         )
