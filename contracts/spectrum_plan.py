@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from contracts.spectra import SpectrumSpec
 
 TILE = 512
-# Products with the matrix that a block Krylov iteration is expected to take.
-EXPECTED_PASSES = 20
+# Products with the matrix that a block Krylov iteration is expected to take, with those that probe what is beneath.
+EXPECTED_PASSES = 23
 # Columns that it multiplies at once and those of its basis, as functions of `top`; see ntk_engine.spectrum.top.
 LEAST_BLOCK, LEAST_BASIS, BASIS_BLOCKS = 16, 128, 3
 # Peaks measured at N = 2,048 and 3,072, above what the worker holds before: matrices for all eigenvalues (2.9), for
@@ -168,8 +168,8 @@ def _streamed(sizes: Sizes, top: int, computed: float) -> Method:
 
 
 def _bands(spec: "SpectrumSpec", sizes: Sizes, method: Method) -> int:
-    """Over how many parts a product is spread. Centred ones, which need the means of all rows first, are not."""
-    if method.name != "streamed" or spec.centred or spec.top is None:
+    """Over how many parts a product is spread."""
+    if method.name != "streamed" or spec.top is None:
         return 1
     width = _width(spec.top)
     return spectrum_spread.bands(sizes.points, width, _basis(spec.top), method.seconds / EXPECTED_PASSES)

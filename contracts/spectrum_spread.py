@@ -35,13 +35,13 @@ def bands(points: int, width: int, columns: int, pass_seconds: float) -> int:
 
 
 def arrays(points: int, width: int, columns: int, count: int) -> Iterator[ArrayPlan]:
-    """What parts hand on; it goes with the last of them."""
+    """What parts hand on; it goes with the last of them. Sums have a column more, of the products with 1."""
     yield ArrayPlan(BLOCK, (points, width), "float64", ROWS, width)
     yield ArrayPlan(VECTORS, (points, columns), "float64", ROWS, columns)
     yield ArrayPlan(IMAGES, (points, columns), "float64", ROWS, columns)
-    yield ArrayPlan(SUMS, (count, points, width), "float64", 1, min(points * width, ENTRIES))
+    yield ArrayPlan(SUMS, (count, points, width + 1), "float64", 1, min(points * (width + 1), ENTRIES))
     yield ArrayPlan(SQUARES, (count,), "float64", 1, 1)
-    yield ArrayPlan(NUMBERS, (5,), "float64", 5, 1)
+    yield ArrayPlan(NUMBERS, (9,), "float64", 9, 1)
 
 
 def parts(sizes: "Sizes", count: int, tile: int) -> Iterator[PartPlan]:

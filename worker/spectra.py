@@ -28,12 +28,12 @@ def run(claim: Claim, context: Context) -> Iterator[Result | None]:
     spec = SpectrumSpec.model_validate(claim.job_spec)
     matrix, part = matrix_of(spec, context), claim.part_spec
     if "multiply" in part:
-        yield from spectrum_spread.multiply(claim, context, matrix)
+        yield from spectrum_spread.multiply(claim, context, matrix, spec)
         return
     if "advance" in part:
         for result in spectrum_spread.advance(claim, context, spec):
             if isinstance(result, Spectrum):
-                found = of_top(result, matrix, *spectrum_spread.entries_and_squares(claim, context))
+                found = of_top(result, matrix, *spectrum_spread.seen(claim, context, spec))
                 yield from _results(spec, matrix, found, context)
                 yield from (Dropped(name) for name in SCRATCH)
                 yield Last()

@@ -60,7 +60,7 @@ def top(spec: SpectrumSpec, matrix: Matrix, method: str, context: Context) -> Fo
         means = multiply(torch.ones(n, 1, dtype=torch.float64, device=context.device))[:, 0] / n
         centring = Centring(means, means.mean())
     product = multiply if centring is None else spectrum.centred(multiply)
-    found = spectrum.top(product, n, spec.top, dtype=torch.float64, device=context.device)
+    found = spectrum.top(product, n, spec.top, dtype=torch.float64, device=context.device, probed=True)
     return of_top(found, matrix, matrix.entries(), matrix.squares(), centring)
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from contracts.spectra import SpectrumSpec
 from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SQUARES, SUMS, VECTORS
-from ntk_engine.spectrum import Iteration, Spectrum
+from ntk_engine.spectrum import Centring, Iteration, Probe, Spectrum
 from storage import arrays
 from storage.arrays import ErrorBound, Numbers, Stored, TileData
 from storage.jobs.transitions import Claim
@@ -20,11 +20,12 @@ from worker.spectrum_matrix import Matrix
 from worker.tiles import tiles
 
 
-def multiply(claim: Claim, context: Context, matrix: Matrix) -> Iterator[Result | None]:
-    """What the rows of a band add to K times the block."""
+def multiply(claim: Claim, context: Context, matrix: Matrix, spec: SpectrumSpec) -> Iterator[Result | None]:
+    """What the rows of a band add to K times the block, and to its row sums."""
     first, end = claim.part_spec["rows"]
     state = _State(claim, context)
-    product = matrix.multiply(state.block(), slice(first, end))
+    block = _centred(state.block(), spec)
+    product = matrix.multiply(torch.cat([block, torch.ones_like(block[:, :1])], dim=1), slice(first, end))
     yield None
     row = state.padded(SUMS, product).reshape(1, -1)
     yield from tiles(SUMS, row, (1, ENTRIES), claim.part_spec["band"], latest=True)
@@ -37,12 +38,11 @@ def advance(claim: Claim, context: Context, spec: SpectrumSpec) -> Iterator[Resu
     assert spec.top is not None
     state, number = _State(claim, context), claim.part_spec["advance"]
     if number == 0:
-        yield from state.kept(Iteration.begun(state.points, spec.top, device=context.device))
+        yield from state.kept(Iteration.begun(state.points, spec.top, device=context.device, probed=True))
         return
-    before = state.iteration(spec.top)
+    before, image = state.iteration(spec.top), state.image()
     yield None
-    image = sum(state.sums(), torch.zeros_like(before.block))
-    found = before.after(image, MOST_PASSES)
+    found = before.after(_centred(image, spec), MOST_PASSES)
     if isinstance(found, Spectrum):
         yield found
     else:
@@ -70,11 +70,11 @@ class _State:
 
     def block(self) -> Tensor:
         """n×b."""
-        return self._tensor(BLOCK)[:, : self._numbers[1]]
+        return self._tensor(BLOCK)[:, : self._widths[1]]
 
     def iteration(self, top: int) -> Iteration:
         """As the last part left it."""
-        columns, width, size, passes, tolerance = self._numbers
+        (columns, width), (size, passes, tolerance, *probe) = self._widths, self._numbers
         return Iteration(
             top,
             tolerance,
@@ -82,15 +82,28 @@ class _State:
             self._tensor(VECTORS)[:, :columns],
             self._tensor(IMAGES)[:, :columns],
             size,
-            passes,
+            int(passes),
+            probed=True,
+            probe=Probe(probe[0], int(probe[1]), *probe[2:]) if probe[0] else None,
         )
 
-    def sums(self) -> Iterator[Tensor]:
-        """Of every band, in their order."""
-        stored, width = self._stored[SUMS], self._numbers[1]
+    def image(self) -> Tensor:
+        """K times the block (n×b)."""
+        return self._summed[:, : self._widths[1]]
+
+    def centring(self) -> Centring:
+        """By (1/n) Σ_j K(x_i, x_j)."""
+        means = self._summed[:, self._widths[1]] / self.points
+        return Centring(means, means.mean())
+
+    @cached_property
+    def _summed(self) -> Tensor:
+        """Of all bands, in their order."""
+        stored, found = self._stored[SUMS], torch.zeros((), dtype=torch.float64, device=self._context.device)
         for band in range(stored.plan.rows):
             row = arrays.block(self._context.database, stored, slice(band, band + 1))
-            yield torch.from_numpy(row.reshape(self.points, -1)).to(self._context.device)[:, :width]
+            found = found + torch.from_numpy(row.reshape(self.points, -1)).to(self._context.device)
+        return found
 
     def kept(self, iteration: Iteration) -> Iterator[TileData]:
         """In place of what was."""
@@ -98,17 +111,24 @@ class _State:
             whole = self.padded(name, values)
             yield from tiles(name, whole, (ROWS, whole.shape[1]), latest=True)
         widths = iteration.vectors.shape[1], iteration.block.shape[1]
-        numbers = np.array([*widths, iteration.size, iteration.passes, iteration.tolerance], dtype=np.float64)
-        yield TileData(NUMBERS, 0, 0, numbers, latest=True)
+        probe = iteration.probe or (0.0,) * 4
+        numbers = np.array([*widths, iteration.size, iteration.passes, iteration.tolerance, *probe])
+        yield TileData(NUMBERS, 0, 0, numbers, latest=True, gaps=True)
 
     def padded(self, name: str, values: Tensor) -> Tensor:
         """With columns of zeros, as many as the array has."""
         return pad(values, (0, self._stored[name].plan.shape[-1] - values.shape[1]))
 
-    @cached_property
-    def _numbers(self) -> tuple[int, int, float, int, float]:
-        columns, width, size, passes, tolerance = self._all(self._stored[NUMBERS])[:, 0]
-        return int(columns), int(width), float(size), int(passes), float(tolerance)
+    @property
+    def _widths(self) -> tuple[int, int]:
+        """Columns of the basis and of the block."""
+        columns, width = self._all(self._stored[NUMBERS])[:2, 0]
+        return int(columns), int(width)
+
+    @property
+    def _numbers(self) -> list[float]:
+        """Size, passes and tolerance, and what a probe has."""
+        return [float(number) for number in self._all(self._stored[NUMBERS])[2:, 0]]
 
     def _tensor(self, name: str) -> Tensor:
         return torch.from_numpy(self._all(self._stored[name])).to(self._context.device)
@@ -117,7 +137,12 @@ class _State:
         return arrays.block(self._context.database, stored, slice(0, stored.plan.rows))
 
 
-def entries_and_squares(claim: Claim, context: Context) -> tuple[float, float]:
-    """The largest of what the bands said of the matrix' entries, and the sum of their squares."""
+def seen(claim: Claim, context: Context, spec: SpectrumSpec) -> tuple[float, float, Centring | None]:
+    """The largest of what the bands said of the matrix' entries, the sum of their squares, and what centres it."""
     state = _State(claim, context)
-    return state.error_bound, state.squares
+    return state.error_bound, state.squares, state.centring() if spec.centred else None
+
+
+def _centred(v: Tensor, spec: SpectrumSpec) -> Tensor:
+    """HKH v is H(K(Hv))."""
+    return v - v.mean(dim=0) if spec.centred else v

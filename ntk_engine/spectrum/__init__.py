@@ -38,6 +38,7 @@ from ntk_engine.spectrum.numbers import (
     rank,
 )
 from ntk_engine.spectrum.population_curve import PopulationCurve, population_curve
+from ntk_engine.spectrum.probe import Probe
 from ntk_engine.spectrum.result import Negative, NotConvergedError, Pairs, Spectrum
 from ntk_engine.spectrum.streamed import Product, product
 
@@ -55,6 +56,7 @@ __all__ = [
     "NotConvergedError",
     "Pairs",
     "PopulationCurve",
+    "Probe",
     "Product",
     "Spectrum",
     "centred",

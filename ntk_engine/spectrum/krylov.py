@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, overload
 
 import torch
 
+from ntk_engine.spectrum import probe
 from ntk_engine.spectrum.beneath import Beneath
 from ntk_engine.spectrum.dense import checked
 from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs, orthogonality
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ntk_engine.spectrum.probe import Probe
 
 MatMul = Callable[["Tensor"], "Tensor"]
 
@@ -31,7 +34,14 @@ _LEAST_BASIS = 128
 
 @overload
 def top(
-    matrix: Tensor, k: int, /, *, tolerance: float | None = None, seed: int = 0, max_passes: int = 200
+    matrix: Tensor,
+    k: int,
+    /,
+    *,
+    tolerance: float | None = None,
+    seed: int = 0,
+    max_passes: int = 200,
+    probed: bool = False,
 ) -> Spectrum: ...
 @overload
 def top(
@@ -45,6 +55,7 @@ def top(
     tolerance: float | None = None,
     seed: int = 0,
     max_passes: int = 200,
+    probed: bool = False,
 ) -> Spectrum: ...
 def top(
     matrix: Tensor | MatMul,
@@ -57,13 +68,15 @@ def top(
     tolerance: float | None = None,
     seed: int = 0,
     max_passes: int = 200,
+    probed: bool = False,
 ) -> Spectrum:
     """The k largest eigenvalues of K/n with eigenvectors (n×k) and residuals, for a symmetric K (n×n).
 
     K is a tensor, as in `top(matrix, k)`, or a function from n×b to its product with K, as in `top(matmul, n, k)`; the
     latter is called once a pass, with b of about max(16, 1.25 k), on `device` and in `dtype`. Stops when every residual
     is at most `tolerance` (1e-12; 1e-5 in float32) of the largest eigenvalue's magnitude, those of the k-th's whole
-    cluster included where a block sees it. Holds two n×m bases, m ≤ max(128, 3b). Raises
+    cluster included where a block sees it. Holds two n×m bases, m ≤ max(128, 3b). probed: three passes
+    more say what is beneath (`probe`), without which the norm of K alone can tell. Raises
     ValueError for a k outside 1 … n or entries that are not finite, and NotConvergedError after `max_passes`.
     """
     if isinstance(matrix, torch.Tensor):
@@ -72,7 +85,7 @@ def top(
         matmul: MatMul = matrix.__matmul__
     else:
         matmul = matrix
-    iteration = Iteration.begun(n, k or 0, dtype=dtype, device=device, tolerance=tolerance, seed=seed)
+    iteration = Iteration.begun(n, k or 0, dtype=dtype, device=device, tolerance=tolerance, seed=seed, probed=probed)
     while True:
         found = iteration.after(matmul(iteration.block), max_passes)
         if isinstance(found, Spectrum):
@@ -111,23 +124,38 @@ class _Basis:
         identity = torch.eye(turn.shape[1], dtype=turn.dtype, device=turn.device)
         return _Basis(self.vectors @ turn, self.images @ turn, self.values[:m], identity)
 
-    def residuals(self, k: int) -> Tensor:
-        """‖Kv − λv‖ of the k leading Ritz pairs."""
+    def rests(self, k: int) -> Tensor:
+        """Kv − λv of the k leading Ritz pairs (n×k)."""
         turn = self.rotation[:, :k]
-        rest = self.images @ turn - (self.vectors @ turn) * self.values[:k]
-        norms: Tensor = torch.linalg.vector_norm(rest, dim=0)
+        return self.images @ turn - (self.vectors @ turn) * self.values[:k]
+
+    def residuals(self, k: int) -> Tensor:
+        """Their norms (k)."""
+        norms: Tensor = torch.linalg.vector_norm(self.rests(k), dim=0)
         return norms
 
-    def beneath(self, k: int, unit: float) -> Beneath:
-        """What is known of the matrix beside the k leading Ritz pairs; its eigenvalues are counted in `unit`."""
+    @property
+    def rounding(self) -> float:
+        """What a product with K may add to a vector of norm 1 at worst."""
+        eps = torch.finfo(self.vectors.dtype).eps
+        return len(self.vectors) * eps * float(self.values.abs().max())
+
+    def beneath(self, k: int, unit: float, rest: float) -> Beneath:
+        """What is known of the matrix beside the k leading Ritz pairs; its eigenvalues are counted in `unit`.
+
+        rest: what none of those of C is above, in units of K here.
+        """
         (n, m), eps = self.vectors.shape, torch.finfo(self.vectors.dtype).eps
-        couplings, omega = self.residuals(m), orthogonality(self.vectors)
+        rests, omega = self.rests(m), orthogonality(self.vectors)
+        captured = torch.cat([self.values, 2**0.5 * torch.linalg.vector_norm(rests, dim=0)])
         return Beneath(
             later=self.values[k:] * unit,
-            couplings=couplings[k:] * unit,
-            captured=float(torch.linalg.vector_norm(torch.cat([self.values, 2**0.5 * couplings]))) * unit,
+            couplings=torch.linalg.qr(rests[:, k:], mode="r").R * unit,
+            captured=float(torch.linalg.vector_norm(captured)) * unit,
             slack=10 * omega + (8 * math.sqrt(m) + 4) * n * eps,
+            rounding=math.sqrt(m) * self.rounding * unit,
             all_there_is=m == n,
+            rest=rest * unit,
         )
 
 
@@ -138,7 +166,7 @@ class Iteration:
     k: int
     tolerance: float
     block: Tensor
-    """n×b, orthonormal."""
+    """n×b: orthonormal, or y_j of a probe."""
     vectors: Tensor
     """V, n×m, and"""
     images: Tensor
@@ -146,6 +174,10 @@ class Iteration:
     size: float
     """max |K block| of the first pass, in which K is counted: squares of entries neither overflow nor underflow."""
     passes: int
+    probed: bool = False
+    """Whether it ends with a probe of what is beneath."""
+    probe: Probe | None = None
+    """How far that has come."""
 
     @classmethod
     def begun(
@@ -157,6 +189,7 @@ class Iteration:
         device: torch.device | str = "cpu",
         tolerance: float | None = None,
         seed: int = 0,
+        probed: bool = False,
     ) -> Iteration:
         """Before the first pass; arguments as those of `top`."""
         if not 1 <= k <= n:
@@ -165,7 +198,7 @@ class Iteration:
         start = torch.randn(n, block_width(n, k), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
         block = torch.linalg.qr(start.to(device, dtype)).Q
         none = block.new_empty(n, 0)
-        return cls(k, _TOLERANCE[dtype] if tolerance is None else tolerance, block, none, none, 0.0, 0)
+        return cls(k, _TOLERANCE[dtype] if tolerance is None else tolerance, block, none, none, 0.0, 0, probed)
 
     def after(self, image: Tensor, max_passes: int = 200) -> Iteration | Spectrum:
         """With K block (n×b): the iteration before its next pass, or what is found. Raises as `top` does."""
@@ -173,6 +206,8 @@ class Iteration:
         if not math.isfinite(float(image.abs().max())):
             raise ValueError("a spectrum needs finite entries")
         n, width, passes, image = len(image), block_width(len(image), self.k), self.passes + 1, image / size
+        if self.probe is not None:
+            return self._beneath(self.probe, image, last=passes >= max_passes)
         basis = _Basis.spanned_by(torch.cat([self.vectors, self.block], dim=1), torch.cat([self.images, image], dim=1))
         reach = _reach(basis.values, self.k, width, self.tolerance)
         largest = float(basis.values.abs().max()) or 1.0
@@ -182,13 +217,35 @@ class Iteration:
         if block is None or block.shape[1] == 0 or passes >= max_passes:
             if not bool(done[: self.k].all()):
                 raise NotConvergedError(passes, self.tolerance, residuals[: self.k] * (largest * size / n))
-            best = basis.leading(reach)
-            found = of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), self.k)
-            return replace(found, beneath=basis.beneath(reach, size / n))
+            if self.probed and passes < max_passes and basis.vectors.shape[1] < n:
+                start = _beside(probe.normal(n, width, image), basis)
+                begun = probe.begun(start, len(start) * torch.finfo(start.dtype).eps)
+                return replace(
+                    self, block=start, vectors=basis.vectors, images=basis.images, size=size, passes=passes, probe=begun
+                )
+            return self._found(basis, size, math.inf)
         # The new block spans what the Ritz vectors lack: the leading ones and it are as good a space as all before.
         limit = basis_width(width)
         basis = basis if basis.vectors.shape[1] + width <= limit else basis.leading(limit // 2)
-        return Iteration(self.k, self.tolerance, block, basis.vectors, basis.images, size, passes)
+        return replace(
+            self, block=block, vectors=basis.vectors, images=basis.images, size=size, passes=passes, probe=None
+        )
+
+    def _beneath(self, before: Probe, image: Tensor, *, last: bool) -> Iteration | Spectrum:
+        """With the image of a probe's y_j."""
+        basis = _Basis.spanned_by(self.vectors, self.images)
+        image = _beside(image, basis)
+        after = before.after(self.block, image, basis.rounding)
+        if last or after.passes == probe.PASSES:
+            return self._found(basis, self.size, after.rest)
+        return replace(self, block=image, passes=self.passes + 1, probe=after)
+
+    def _found(self, basis: _Basis, size: float, rest: float) -> Spectrum:
+        n, width = len(basis.vectors), block_width(len(basis.vectors), self.k)
+        reach = _reach(basis.values, self.k, width, self.tolerance)
+        best = basis.leading(reach)
+        found = of_pairs(best.values * (size / n), best.vectors, best.images * (size / n), self.k)
+        return replace(found, beneath=basis.beneath(reach, size / n, rest))
 
 
 def _reach(values: Tensor, k: int, width: int, tolerance: float) -> int:

@@ -32,7 +32,7 @@ def every_band_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectrum_plan, "TILES_BYTES", MIB)
 
 
-def spread(system: System, *, of_job: bool) -> UUID:
+def spread(system: System, *, of_job: bool, centred: bool = False) -> UUID:
     """A spectrum whose matrix is read, or computed, anew in every pass: the worker has no room for it."""
     dataset = system.dataset(X, "f" * 32)
     components = {"count": 3}
@@ -45,18 +45,19 @@ def spread(system: System, *, of_job: bool) -> UUID:
     usual = system.settings
     system.settings = usual.model_copy(update={"memory_bytes": (120 if of_job else 25) * MIB})
     try:
-        return system.submit(
-            SpectrumSpec.model_validate(asked | {"top": TOP, "vectors": True, "components": components}), ring=2
-        )
+        wanted = {"top": TOP, "vectors": True, "components": components, "centred": centred}
+        return system.submit(SpectrumSpec.model_validate(asked | wanted), ring=2)
     finally:
         system.settings = usual
 
 
-def check(system: System, job: UUID) -> None:
+def check(system: System, job: UUID, *, centred: bool = False) -> None:
     """Against the whole matrix, and nothing is left of what parts handed on."""
     done = system.job(job)
     assert done.state is State.SUCCEEDED, done.error
     k = infinite.kernel(mlp(3), torch.from_numpy(X)).ntk.numpy() / POINTS
+    if centred:
+        k = k - k.mean(axis=0) - k.mean(axis=1)[:, None] + k.mean()
     values, vectors = (part[..., ::-1] for part in np.linalg.eigh(k))
     bounds = {array.name: array.error_bound for array in done.arrays}
     assert not {name for name in bounds if name.startswith("iteration")}
@@ -68,13 +69,14 @@ def check(system: System, job: UUID) -> None:
     assert {name for name, bound in bounds.items() if bound is None} == unstated
     found, off = stored(system, job, "eigenvectors"), stored(system, job, "eigenvectors_bound")[:, 0]
     np.testing.assert_array_equal(stored(system, job, "components_bound")[:, 0], off[:3])
-    # numpy's own errors are of N eps over the gap, which is above a hundredth of λ_1 for the first; the matrix' norm,
-    # of which the bands give their squares, tells the first ones from what is beneath them.
-    own = 100 * POINTS * np.finfo(float).eps
-    for i in range(3):
+    # numpy's own errors are of N eps λ_1 over the gap.
+    gaps = -np.diff(values[: TOP + 1])
+    own = POINTS * np.finfo(float).eps * values[0] / np.minimum(gaps, np.append(np.inf, gaps[:-1]))
+    for i in range(TOP):
         v = vectors[:, i] * np.sign(vectors[:, i] @ found[:, i])
-        assert np.linalg.norm(found[:, i] - v) <= off[i] + own * 0.01 * values[0] / -np.diff(values[: TOP + 1]).max()
-    assert off[0] <= 1e-9
+        assert np.linalg.norm(found[:, i] - v) <= off[i] + own[i]
+    # Residuals of 1e-12 λ_1 over the gap, all of which the probe of what is beneath lets one see.
+    assert (off <= 1e-11 * values[0] / np.minimum(gaps, np.append(np.inf, gaps[:-1]))).all()
     np.testing.assert_allclose(stored(system, job, "components"), found[:, :3] * POINTS**0.5, rtol=1e-12)
     assert done.progress.done == done.progress.total
     with system.database.read() as read:
@@ -84,13 +86,13 @@ def check(system: System, job: UUID) -> None:
         assert read.execute(text(left)).scalar_one() == 0
 
 
-@pytest.mark.parametrize("of_job", [True, False])
-def test_bands_of_workers_make_the_spectrum(system: System, of_job: bool) -> None:
+@pytest.mark.parametrize(("of_job", "centred"), [(True, False), (False, False), (True, True)])
+def test_bands_of_workers_make_the_spectrum(system: System, of_job: bool, centred: bool) -> None:
     system.start("worker")
     system.start("worker")
-    job = spread(system, of_job=of_job)
+    job = spread(system, of_job=of_job, centred=centred)
     assert system.wait(job).parts > 4 * 4
-    check(system, job)
+    check(system, job, centred=centred)
 
 
 def test_a_worker_that_dies_on_the_way_costs_nothing(system: System) -> None:

@@ -134,7 +134,7 @@ def test_what_is_beneath_an_unfinished_iteration(tolerance: float, seed: int, de
     found = spectrum.top(k, 2, tolerance=tolerance, seed=seed)
     assert found.beneath is not None
     assert found.beneath.all_there_is == (tolerance == 1e-12)
-    assert (float(found.beneath.couplings.amax()) > 1e-5) != found.beneath.all_there_is
+    assert (float(found.beneath.couplings.abs().amax()) > 1e-5) != found.beneath.all_there_is
     certain = spectrum.certain_of_top(found, float(torch.linalg.matrix_norm(k / 40)))
     twin = Exact.of(k.cpu())
     true = twin.values
@@ -163,11 +163,15 @@ def test_the_ceiling_is_above_what_is_beneath(seed: int) -> None:
     e = a[5:, :5] @ turn
     rest = torch.cat([torch.cat([values[:4].diag(), e[:, :4].mT], dim=1), torch.cat([e[:, :4], a[5:, 5:]], dim=1)])
     captured = math.sqrt(float(values.square().sum() + 2 * e.square().sum()))
-    couplings = torch.linalg.vector_norm(e[:, :4], dim=0)
-    known = Beneath(values[:4].flip(0), couplings.flip(0), captured, 1e-14, all_there_is=False)
-    largest = float(torch.linalg.eigvalsh(rest)[-1])
-    assert float(values[3]) < largest <= known.ceiling(float(torch.linalg.matrix_norm(a)))
+    known = Beneath(values[:4].flip(0), e[:, :4].flip(1), captured, 1e-14, 0.0, all_there_is=False)
+    largest, norm = float(torch.linalg.eigvalsh(rest)[-1]), float(torch.linalg.matrix_norm(a))
+    assert float(values[3]) < largest <= known.ceiling(norm)
     assert known.ceiling(math.inf) == math.inf
+    # Whoever knows C's own largest eigenvalue need not know the norm.
+    probed = replace(known, rest=float(torch.linalg.eigvalsh(a[5:, 5:])[-1]))
+    assert largest <= probed.ceiling(norm) * (1 + 1e-14)
+    assert probed.ceiling(norm) == probed.ceiling(math.inf) < known.ceiling(norm)
+    assert replace(known, rounding=0.5).ceiling(norm) == known.ceiling(norm) + 0.5
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-200, 1e200])
@@ -175,14 +179,13 @@ def test_the_ceiling_of_one_and_one_is_their_eigenvalue(unit: float) -> None:
     """[[2, 1], [1, 3/2]] beneath a pair of 5: (7 + √17)/4; the least Ritz value may be the one that is coupled."""
     one, none = torch.ones(1, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
     captured, norm = math.sqrt(25 + 4 + 2) * unit, math.sqrt(25 + 4 + 2 + 2.25) * unit
-    known = Beneath(2 * unit * one, unit * one, captured, 0.0, all_there_is=False)
+    known = Beneath(2 * unit * one, unit * one[:, None], captured, 0.0, 0.0, all_there_is=False)
     assert known.ceiling(norm) / unit == pytest.approx((7 + math.sqrt(17)) / 4, rel=1e-14)
-    assert Beneath(none, none, 4 * unit, 0.0, all_there_is=False).ceiling(5 * unit) == pytest.approx(
-        3 * unit, rel=1e-14
-    )
-    assert Beneath(2 * one, 0 * one, 4.0, 0.0, all_there_is=True).ceiling(math.inf) == 2.0
-    below = torch.cat([4 * one, one]), torch.cat([0 * one, one])
-    assert Beneath(*below, 5.0, 0.0, all_there_is=False).ceiling(5.0) == pytest.approx(4.0, rel=1e-14)
+    alone = Beneath(none, none.reshape(0, 0), 4 * unit, 0.0, 0.0, all_there_is=False)
+    assert alone.ceiling(5 * unit) == pytest.approx(3 * unit, rel=1e-14)
+    assert Beneath(2 * one, 0 * one[:, None], 4.0, 0.0, 0.0, all_there_is=True).ceiling(math.inf) == 2.0
+    below = torch.cat([4 * one, one]), torch.cat([0 * one, one])[None]
+    assert Beneath(*below, 5.0, 0.0, 0.0, all_there_is=False).ceiling(5.0) == pytest.approx(4.0, rel=1e-14)
 
 
 def test_a_large_matrix_is_known_by_its_norm(device: str) -> None:
