@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contracts.dynamics import Descent
 from contracts.function_space_sizes import Sizes
 from contracts.plan import SECONDS_PER_FLOP, SECONDS_PER_TILE_AND_LAYER, ArrayPlan, PartPlan, Plan, check_limits
 from contracts.prediction_plan import CROSSES, DECOMPOSITION, MATRICES, TESTS, TILE
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 # Points of the curve of early stopping that are stored; behind its end there are none.
 CURVE = 1000
-# Flops of the points' effective ridges, over N³, for a size and a ridge: five inverses.
-EFFECTIVE = 20.0
+# Flops of the points' effective ridges, over N³, for a size and a ridge: five inverses, one more and three products.
+EFFECTIVE = 30.0
+# Operations of a cost's bound, over N²: divided differences of all pairs, where a descent swings.
+BOUND = 30.0
 # Times that are looked at: 40 a decade of the spectrum's, and those between them.
 TIMES = 1000
 
@@ -37,7 +40,8 @@ def plan(spec: "AnswerSpec", sizes: Sizes, limits: Settings) -> Plan:
     if question.type == "learning_order":
         seconds += len(question.levels) * TIMES * 2.0 * n * n * k * SECONDS_PER_FLOP
     elif question.type == "early_stopping":
-        seconds += TIMES * 2.0 * n * n * SECONDS_PER_FLOP
+        bound = BOUND if isinstance(question.dynamics, Descent) else 0.0
+        seconds += TIMES * (2.0 + bound) * n * n * SECONDS_PER_FLOP
     elif question.theory == "points":
         seconds += len(question.sizes) * len(question.ridges) * EFFECTIVE * n**3 * SECONDS_PER_FLOP
     memory = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other)
@@ -66,21 +70,27 @@ def _arrays(spec: "AnswerSpec", sizes: Sizes) -> Iterator[ArrayPlan]:
     if question.type == "early_stopping":
         for name in ("time", "cost", "start_cost", "end_cost", "saved"):
             yield _of(name, 1)
-        yield _of("interval", 2)
+        yield from _with_bound("interval", 2)
         yield _of("times", CURVE)
-        yield _of("costs", CURVE)
+        yield from _with_bound("costs", CURVE)
     elif question.type == "learning_order":
-        yield _of("components", len(question.levels), n)
-        yield _of("points", len(question.levels), n)
+        yield from _with_bound("components", len(question.levels), n)
+        yield from _with_bound("points", len(question.levels), n)
         yield _of("eigenvalues", n)
     else:
         rows = len(question.ridges)
         for name in ("unseen_error", "train_error", "everywhere_error", "kappa"):
-            yield _of(name, rows, len(question.sizes))
+            yield from _with_bound(name, rows, len(question.sizes))
         if question.theory == "points":
-            yield _of("points_error", rows, len(question.sizes), n)
+            yield from _with_bound("points_error", rows, len(question.sizes), n)
         yield _of("learnability", rows, len(question.sizes), n)
         yield _of("eigenvalues", n)
+
+
+def _with_bound(name: str, *shape: int) -> Iterator[ArrayPlan]:
+    """An array, and how far each of its entries may be off."""
+    yield _of(name, *shape)
+    yield _of(f"{name}_bound", *shape)
 
 
 def _of(name: str, *shape: int) -> ArrayPlan:

@@ -11,7 +11,7 @@ from contracts.answer_plan import CURVE
 from contracts.answers import AnswerSpec, EarlyStopping, LearningCurve, LearningOrder
 from contracts.prediction_plan import TILE
 from ntk_engine import function_space, spectrum
-from ntk_engine.function_space import Gaussian, HeldOut, Noise
+from ntk_engine.function_space import Gaussian, HeldOut, Noise, Stopping
 from storage.arrays import ErrorBound, TileData
 from storage.jobs.transitions import Claim
 from worker.context import Context
@@ -56,31 +56,29 @@ def _early_stopping(spec: AnswerSpec, question: EarlyStopping, data: Data, conte
     found = function_space.early_stopping(g, known, slack=question.slack)
     if not (isfinite(found.cost) and isfinite(found.start)):
         raise ArithmeticError("the cost of these targets is too large a number for float64")
+    yield from _stopping(found)
+
+
+def _stopping(found: Stopping) -> Iterator[Result]:
+    """Each number with its bound, and some of the curve."""
     numbers = {
-        "time": found.time,
-        "cost": found.cost,
-        "start_cost": found.start,
-        "end_cost": found.end,
-        "saved": found.saved,
+        "time": (found.time, found.time_bound),
+        "cost": (found.cost, found.cost_bound),
+        "start_cost": (found.start, found.start_bound),
+        "end_cost": (found.end, found.end_bound),
+        "saved": (found.saved, found.saved_bound),
     }
-    for name, value in numbers.items():
+    for name, (value, bound) in numbers.items():
         yield _vector(name, torch.tensor([value], dtype=torch.float64))
-    if data.judged is not None:
-        times = {"cost": found.time, "start_cost": 0.0, "end_cost": float("inf")}
-        bounds = {name: _cost_bound(g, data.judged, time) for name, time in times.items()}
-        yield from (ErrorBound(name, bound) for name, bound in bounds.items())
-        yield ErrorBound("saved", bounds["cost"] + bounds["end_cost"])
-    yield _vector("interval", torch.tensor(found.interval, dtype=torch.float64))
+        yield ErrorBound(name, bound)
+    interval, off = (torch.tensor(pair, dtype=torch.float64) for pair in (found.interval, found.interval_bound))
+    yield from _with_bounds("interval", interval, off)
     some = torch.linspace(0, len(found.times) - 1, min(CURVE, len(found.times))).round().long()
-    yield _vector("times", found.times.cpu()[some], CURVE)
-    yield _vector("costs", found.costs.cpu()[some], CURVE)
-
-
-def _cost_bound(g: Gaussian, targets: Tensor, time: float) -> float:
-    """How far the cost on points held out may be off."""
-    found = g.test_at(time)
-    bound = function_space.cost_bound(found.mean - targets, found.mean_bound, found.covariance_bound)
-    return float(bound)
+    times, costs, bounds = (x.cpu()[some] for x in (found.times, found.costs, found.costs_bound))
+    yield _vector("times", times, CURVE)
+    # They are what was asked for.
+    yield ErrorBound("times", 0.0)
+    yield from _with_bounds("costs", costs, bounds, CURVE)
 
 
 def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, context: Context) -> Iterator[Result | None]:
@@ -93,44 +91,45 @@ def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, conte
     yield ErrorBound("eigenvalues", float(g.eigenvalues_bound))
     to_gain = data.y if data.start is None else data.y - data.start.train
     for row, level in enumerate(question.levels):
-        found = function_space.learning_order(g.eigenvalues, g.eigenvectors, to_gain, level)
-        yield from _row("components", row, found.components)
-        yield from _row("points", row, found.points)
+        found = function_space.learning_order(g, to_gain, level)
+        yield from _row("components", row, found.components, found.components_bound)
+        yield from _row("points", row, found.points, found.points_bound)
         yield None
 
 
 def _learning_curve(spec: AnswerSpec, question: LearningCurve, data: Data, context: Context) -> Iterator[Result | None]:
-    blocks = kernels(spec, context, whole=False)
+    k = kernels(spec, context, whole=False)[spec.moving].train
     yield None
-    found = spectrum.eigh(blocks[spec.moving].train)
+    found = spectrum.eigh(k)
     assert found.eigenvectors is not None
     coefficients = found.eigenvectors.mT @ data.y / len(data.y) ** 0.5
+    errors, noise = spectrum.errors(k, found), question.noise**2
     yield _vector("eigenvalues", found.eigenvalues)
-    yield ErrorBound("eigenvalues", float(spectrum.errors(blocks[spec.moving].train, found).amax()))
-    curve = spectrum.learning_curve(
-        found.eigenvalues, coefficients, question.sizes, question.ridges, noise=question.noise**2
-    )
-    yield from _rows({"kappa": curve.kappa, "learnability": curve.learnability})
+    yield ErrorBound("eigenvalues", float(errors.amax()))
+    asked = found.eigenvalues, coefficients, question.sizes, question.ridges
+    curve = spectrum.learning_curve(*asked, noise=noise)
+    off = spectrum.errors_of(found, errors, data.y)
+    bounds = spectrum.learning_bounds(curve, *asked, errors=off, noise=noise)
+    yield from _rows("kappa", curve.kappa, bounds.kappa)
+    for row, learned in enumerate(curve.learnability):
+        yield from _entries("learnability", row, learned)
+    yield ErrorBound("learnability", float(bounds.learnability.amax()))
     if question.theory == "spectrum":
-        yield from _rows(_errors(curve))
+        for name in ("unseen", "train", "everywhere"):
+            yield from _rows(f"{name}_error", getattr(curve, name), getattr(bounds, name))
         return
     for row, ridge in enumerate(question.ridges):
         # A ridge at a time, which the lease may be looked at between.
-        whole = spectrum.population_curve(
-            blocks[spec.moving].train, data.y, question.sizes, [ridge], noise=question.noise**2
-        )
-        yield from _rows(_errors(whole) | {"points_error": whole.points}, row)
+        whole = spectrum.population_curve(k, data.y, question.sizes, [ridge], noise=noise)
+        for name in ("unseen", "train", "everywhere", "points"):
+            yield from _rows(f"{name}_error", getattr(whole, name), getattr(whole, f"{name}_bound"), row)
         yield None
 
 
-def _errors(curve: spectrum.LearningCurve | spectrum.PopulationCurve) -> dict[str, Tensor]:
-    return {"unseen_error": curve.unseen, "train_error": curve.train, "everywhere_error": curve.everywhere}
-
-
-def _rows(named: dict[str, Tensor], first: int = 0) -> Iterator[TileData]:
-    for name, values in named.items():
-        for row, entries in enumerate(values, start=first):
-            yield from _row(name, row, entries)
+def _rows(name: str, values: Tensor, bounds: Tensor, first: int = 0) -> Iterator[Result]:
+    """Rows of an array, and their bounds."""
+    for row, (entries, off) in enumerate(zip(values, bounds, strict=True), start=first):
+        yield from _row(name, row, entries, off)
 
 
 def _vector(name: str, values: Tensor, length: int | None = None) -> TileData:
@@ -140,7 +139,21 @@ def _vector(name: str, values: Tensor, length: int | None = None) -> TileData:
     return TileData(name, 0, 0, np.pad(entries, (0, behind), constant_values=np.nan), gaps=True)
 
 
-def _row(name: str, number: int, values: Tensor) -> Iterator[TileData]:
+def _with_bounds(name: str, values: Tensor, bounds: Tensor, length: int | None = None) -> Iterator[Result]:
+    """An array of one dimension, that of its bounds, and their largest."""
+    yield _vector(name, values, length)
+    yield _vector(f"{name}_bound", bounds, length)
+    yield ErrorBound(name, float(bounds.amax()))
+
+
+def _row(name: str, number: int, values: Tensor, bounds: Tensor) -> Iterator[Result]:
+    """One row of an array, the same of its bounds, and their largest."""
+    yield from _entries(name, number, values)
+    yield from _entries(f"{name}_bound", number, bounds)
+    yield ErrorBound(name, float(bounds.amax()))
+
+
+def _entries(name: str, number: int, values: Tensor) -> Iterator[TileData]:
     """One row of an array, which may hold inf; raises ArithmeticError where it is no number."""
     if bool(values.isnan().any()):
         raise ArithmeticError(f"{name} is beyond the numbers of float64")

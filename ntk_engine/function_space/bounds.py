@@ -39,10 +39,10 @@ def moved(found: Decomposition, function: Function, values: Tensor, reach: Tenso
     bins, least = _half_octaves(found) if convex else (None, torch.arange(len(rho), device=rho.device))
     squares = reach.square()
     weights = squares if bins is None else squares.new_zeros(len(least)).index_add(0, bins, squares)
-    slope = _slope(found, function, values)
+    steep = slope(found, function, values)
     larger, smaller = torch.zeros_like(rho), torch.zeros_like(rho)
     for some, weight in zip(torch.split(least, _ROWS), torch.split(weights, _ROWS), strict=True):
-        sizes = _divided(found.values, values, slope, some).square_().mul_(weight[:, None])
+        sizes = _divided(found.values, values, steep, some).square_().mul_(weight[:, None])
         above = rho[some][:, None] >= rho
         larger += torch.where(above, sizes, 0.0).sum(dim=0)
         smaller += torch.where(above, 0.0, sizes * rho[some][:, None].square()).sum(dim=0)
@@ -60,16 +60,16 @@ def _half_octaves(found: Decomposition) -> tuple[Tensor, Tensor]:
     return bins, last
 
 
-def _slope(found: Decomposition, function: Function, values: Tensor) -> Tensor:
+def slope(found: Decomposition, function: Function, values: Tensor) -> Tensor:
     """At least |f'(λ)| (N): the steeper of the slopes over a step of 10⁻⁶ λ; 0 on the null space."""
     step = _STEP * found.values
     up, down = function(found.values + step), function(found.values - step)
-    slope = (torch.maximum((up - values).abs(), (values - down).abs()) + 2 * _EPS * values.abs()) / step
-    slope[found.rank :] = 0.0
-    return slope
+    steep = (torch.maximum((up - values).abs(), (values - down).abs()) + 2 * _EPS * values.abs()) / step
+    steep[found.rank :] = 0.0
+    return steep
 
 
-def _divided(lam: Tensor, values: Tensor, slope: Tensor, rows: Tensor) -> Tensor:
+def _divided(lam: Tensor, values: Tensor, steep: Tensor, rows: Tensor) -> Tensor:
     """At least |F_ij| for some i (rows×N); for eigenvalues within 10⁻⁶ of each other, the steeper slope there."""
     mine = lam[rows][:, None]
     apart = (mine - lam).abs_()
@@ -77,7 +77,7 @@ def _divided(lam: Tensor, values: Tensor, slope: Tensor, rows: Tensor) -> Tensor
     rounded = 2 * _EPS * values.abs()
     secant = (values[rows][:, None] - values).abs_().add_(rounded).add_(rounded[rows][:, None])
     secant.div_(apart.masked_fill_(near, 1.0))
-    return torch.where(near, torch.maximum(slope[rows][:, None], slope), secant)
+    return torch.where(near, torch.maximum(steep[rows][:, None], steep), secant)
 
 
 def largest(x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ntk_engine.function_space.cost_bounds import CostBound, held_out_bound, noise_bound
 from ntk_engine.function_space.prediction import outputs
 
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Costs", "HeldOut", "Noise", "held_out", "noise"]
 
-Costs = Callable[["Tensor"], "Tensor"]
-"""C (T) of gains (T×N)."""
+
+class Costs(NamedTuple):
+    """C of gains, and how far it may be off."""
+
+    at: Callable[[Tensor], Tensor]
+    """C (T) of gains (T×N)."""
+    bound: CostBound
 
 
 class HeldOut(NamedTuple):
@@ -49,6 +55,7 @@ class Noise(NamedTuple):
 def held_out(g: Gaussian, y: Tensor) -> Costs:
     """The quadratic form. O(nN²), and memory for two N×N matrices; ValueError where y (n×k) does not fit."""
     points, shared = g.test_points, g.train_points.shared
+    power = _power(shared)
     if points is None:
         raise ValueError("there are no test points: the kernel has no cross block")
     n, k = points.start.shape
@@ -65,7 +72,7 @@ def held_out(g: Gaussian, y: Tensor) -> Costs:
         # (a + 2h + Mg)·g, whose terms are no larger than those of the cost.
         return ((gains @ form + 2.0 * linear) * gains).sum(dim=1).add(constant).clamp_min(0.0) / (2 * n)
 
-    return costs
+    return Costs(costs, held_out_bound(points, power, float(constant)))
 
 
 def noise(shared: Components, variance: float) -> Costs:
@@ -73,13 +80,19 @@ def noise(shared: Components, variance: float) -> Costs:
     if not (math.isfinite(variance) and variance >= 0.0):
         raise ValueError(f"a variance of noise is a finite number from 0, not {variance}")
     n, k = shared.c.shape
-    power = shared.c.square().sum(dim=1)
-    if shared.prior is not None:
-        power = power + k * shared.prior.diagonal()
+    power = _power(shared)
 
     def costs(gains: Tensor) -> Tensor:
         fitted = shared.found.values * gains
         found: Tensor = ((1.0 - fitted).square() @ power + 2.0 * k * variance * fitted.sum(dim=1)) / (2 * n)
         return found
 
-    return costs
+    return Costs(costs, noise_bound(shared, power, variance))
+
+
+def _power(shared: Components) -> Tensor:
+    """|c_j|² + kS_jj (N), the mean square of components of y − f_0."""
+    power = shared.c.square().sum(dim=1)
+    if shared.prior is not None:
+        power = power + shared.c.shape[1] * shared.prior.diagonal().clamp_min(0.0)
+    return power

@@ -2,63 +2,119 @@
 
 from __future__ import annotations
 
+import math
 from math import inf, log1p
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.function_space.dynamics import Flow
+from ntk_engine.function_space.order_bounds import length_bound, times_bound
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ntk_engine.function_space.points import Components
+    from ntk_engine.function_space.prediction import Gaussian
 
 __all__ = ["Order", "learning_order"]
 
 # At how many times a decade all points are looked at, and how often what lies between two is halved.
 _PER_DECADE, _HALVINGS = 40, 50
+_EPS = 2.0**-52
 
 
 class Order(NamedTuple):
-    """Times of gradient flow."""
+    """Times of gradient flow. Bounds are for the kernel as it was computed; inf where nothing can be said."""
 
     components: Tensor
     """When what is left of a component is 1 − level of what it was (N): −log(1 − level)/λ; inf on the null space."""
     points: Tensor
     """When the mean is, for good, as near to a point's target as 1 − level of f*(x) − f_0(x) (N); inf for never."""
+    components_bound: Tensor
+    """How far each of these may be off (N); inf where λ may be 0."""
+    points_bound: Tensor
+    """The same of points (N), as far as a residual that rises again does so at the times looked at, 40 a decade."""
 
 
-def learning_order(values: Tensor, basis: Tensor, to_gain: Tensor, level: float) -> Order:
-    """From λ (N, 0 where they are rounding) and eigenvectors (N×N, columns) of K/N, and y − f_0 (N×k), 0 < level < 1.
+class _Crossings(NamedTuple):
+    """At which of the times all residuals are looked at, and how far they may be off."""
+
+    grid: Tensor
+    """T, rising."""
+    bounds: Tensor
+    """How far the length of any point's residual may be off (T)."""
+    last: Tensor
+    """The last time, counted from 1, at which the residual is above what is allowed (3×N); 0 for none.
+
+    Of residuals as large as their bounds allow, as they are, and as small.
+    """
+
+
+def learning_order(g: Gaussian, to_gain: Tensor, level: float) -> Order:
+    """Of gradient flow without a ridge on K/N, as `gaussian` has it, and y − f_0 (N×k), 0 < level < 1.
 
     A point's residual is Σ_i u_i(x) e^{−tλ_i} c_i, c = Uᵀ(y − f_0), in length over the outputs; it may rise before it
-    falls, so that the last time counts. Raises ValueError for a level outside 0 … 1.
+    falls, so that the last time counts. Where the length errs by ρ (`order_bounds`), that time is between the last ones
+    at which it is ρ above and ρ below what is allowed. What is never learned, by arithmetic, may be learned very late:
+    its bound is inf. Raises ValueError for a level outside 0 … 1, a ridge, or steps.
     """
+    shared = g.train_points.shared
     if not 0.0 < level < 1.0:
         raise ValueError(f"a level is between 0 and 1, neither included, not {level}")
+    if shared.ridge != 0.0 or not isinstance(shared.dynamics, Flow):
+        raise ValueError("an order of learning is of gradient flow, without a ridge")
+    values, wanted = shared.found.values, to_gain.norm(dim=1)
     positive = values > 0.0
     components = torch.where(positive, -log1p(-level) / values.where(positive, 1.0), inf)
-    c, allowed = basis.mT @ to_gain, (1.0 - level) * to_gain.norm(dim=1)
+    certain = times_bound(components, shared.found)
+    allowed = (1.0 - level) * wanted
+    if not bool(positive.any()):
+        points = torch.where(wanted > 0.0, inf, 0.0)
+        return Order(components, points, certain, points)
+    crossings = _crossings(g, allowed)
+    late, points, early = (_crossing(shared, crossings, allowed, side) for side in (1, 0, -1))
+    apart = torch.maximum(early - points, points - late) + 4 * _EPS * points
+    bound = apart.masked_fill(points.isinf() | early.isinf(), inf)
+    some = wanted > 0.0
+    return Order(components, torch.where(some, points, 0.0), certain, torch.where(some, bound, 0.0))
 
-    def left(times: Tensor, rows: Tensor) -> Tensor:
+
+def _crossings(g: Gaussian, allowed: Tensor) -> _Crossings:
+    """Before the first time nothing has happened, after the last everything, to rounding."""
+    shared, bound = g.train_points.shared, length_bound(g.train_points)
+    values, basis = shared.found.values, shared.found.basis.high
+    ends = 1e-3 / float(values.max()), 50.0 / float(values[: shared.found.rank].min())
+    first, end = (math.log10(time) for time in ends)
+    count = int((end - first) * _PER_DECADE) + 2
+    grid = torch.logspace(first, end, count, dtype=values.dtype, device=values.device)
+    bounds = torch.stack([bound(time) for time in grid.tolist()])
+    last = torch.zeros(3, len(basis), dtype=torch.long, device=values.device)
+    sides = bounds.new_tensor([1.0, 0.0, -1.0])[:, None]
+    for number, (time, off) in enumerate(zip(grid, bounds, strict=True), start=1):
+        rest = (basis @ (torch.exp(-time * values)[:, None] * shared.c)).norm(dim=1)
+        last = torch.where(rest > allowed + sides * (off + _EPS * allowed), number, last)
+    return _Crossings(grid, bounds, last)
+
+
+def _crossing(shared: Components, found: _Crossings, allowed: Tensor, side: int) -> Tensor:
+    """The last time of residuals above what is allowed and (side 1, 0 or −1) their bounds (N); inf for never below."""
+    values, basis = shared.found.values, shared.found.basis.high
+    above, count = found.last[1 - side], len(found.grid)
+    low = torch.cat([found.grid.new_zeros(1), found.grid])[above]
+    ends = above.clamp_max(count - 1)
+    high = found.grid[ends]
+    off = torch.maximum(found.bounds[(ends - 1).clamp_min(0)], found.bounds[ends])
+    limit = allowed + side * (off + _EPS * allowed)
+
+    def left(times: Tensor) -> Tensor:
         """Lengths of residuals of points, each at its own time."""
         decay = torch.exp(-times[:, None] * values)
-        found: Tensor = torch.einsum("pi,pi,ik->pk", rows, decay, c).norm(dim=1)
-        return found
+        lengths: Tensor = torch.einsum("pi,pi,ik->pk", basis, decay, shared.c).norm(dim=1)
+        return lengths
 
-    if not bool(positive.any()):
-        return Order(components, torch.where(allowed > 0.0, inf, 0.0))
-    # Before the first nothing has happened, after the last everything, to rounding.
-    ends = 1e-3 / float(values.max()), 50.0 / float(values[positive].min())
-    first, last = (torch.tensor(end, dtype=torch.float64).log10().item() for end in ends)
-    count = int((last - first) * _PER_DECADE) + 2
-    grid = torch.logspace(first, last, count, dtype=values.dtype, device=values.device)
-    above = torch.zeros(len(basis), dtype=torch.long, device=values.device)
-    for number, time in enumerate(grid, start=1):
-        rest = (basis @ (torch.exp(-time * values)[:, None] * c)).norm(dim=1)
-        above = torch.where(rest > allowed, number, above)
-    low = torch.cat([grid.new_zeros(1), grid])[above]
-    high = grid[above.clamp_max(count - 1)]
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        over = left(middle, basis) > allowed
+        over = left(middle) > limit
         low, high = torch.where(over, middle, low), torch.where(over, high, middle)
-    points = torch.where(above == count, inf, high)
-    return Order(components, torch.where(to_gain.norm(dim=1) > 0.0, points, 0.0))
+    return torch.where(above == count, inf, high)

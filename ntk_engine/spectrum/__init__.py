@@ -18,6 +18,7 @@ from ntk_engine.spectrum.components import Components, components
 from ntk_engine.spectrum.definiteness import Definiteness, definiteness, errors
 from ntk_engine.spectrum.dense import eigh
 from ntk_engine.spectrum.krylov import Iteration, top
+from ntk_engine.spectrum.learning_bounds import Errors, errors_of, learning_bounds
 from ntk_engine.spectrum.learning_curve import LearningCurve, learning_curve
 from ntk_engine.spectrum.number_bounds import (
     condition_number_error,
@@ -50,6 +51,7 @@ __all__ = [
     "Components",
     "Decay",
     "Definiteness",
+    "Errors",
     "Iteration",
     "LearningCurve",
     "Negative",
@@ -73,8 +75,10 @@ __all__ = [
     "effective_dimension_errors",
     "eigh",
     "errors",
+    "errors_of",
     "largest_learning_rate",
     "largest_learning_rate_error",
+    "learning_bounds",
     "learning_curve",
     "negative_error",
     "participation_ratio",

@@ -43,7 +43,9 @@ class LearningCurve(NamedTuple):
     """L_i = λ_i/(λ_i + κ), the part of a component that is learned, on average (R×T×m)."""
 
 
-class _Spectrum(NamedTuple):
+class Population(NamedTuple):
+    """M points, as a learning curve knows them."""
+
     values: Tensor
     """λ (m), 0 where they are rounding."""
     powers: Tensor
@@ -59,21 +61,23 @@ class _Spectrum(NamedTuple):
     def rank(self) -> int:
         return int((self.values > 0.0).sum())
 
-    def at(self, kappa: Tensor, ridge: float) -> _State:
+    def at(self, kappa: Tensor, ridge: float) -> State:
         """All that depends on κ (T): of λ = 0 nothing is learned, whatever κ."""
         positive, kappa = self.values > 0.0, kappa[:, None]
         learned = torch.where(positive, self.values / (self.values + kappa), 0.0)
         left = torch.where(positive, 1.0 / (1.0 + self.values / kappa), 1.0)
         tau = (ridge / kappa)[:, 0]
         vacant = self.vacant(left)
-        return _State(learned, left, vacant, tau * vacant, (tau * self.share).clamp_max(1.0))
+        return State(learned, left, vacant, tau * vacant, (tau * self.share).clamp_max(1.0))
 
     def vacant(self, left: Tensor) -> Tensor:
         """1 − ΣL/M (T), of 1 − L (T×m)."""
         return left.sum(dim=1) * self.share + self.empty
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """All that depends on κ."""
+
     learned: Tensor
     """L (T×m)."""
     left: Tensor
@@ -127,7 +131,7 @@ def learning_curve(
 
     Raises ValueError where shapes do not fit, a number is not finite or negative, or a size is none of 0 … M.
     """
-    spectrum, total = _checked(eigenvalues, coefficients, noise, population)
+    spectrum, total = checked_population(eigenvalues, coefficients, noise, population)
     if not all(0 <= n <= total for n in sizes):
         raise ValueError(f"the numbers of training points are from 0 to {total}, not {list(sizes)}")
     if not all(math.isfinite(ridge) and ridge >= 0.0 for ridge in ridges):
@@ -139,7 +143,9 @@ def learning_curve(
     return LearningCurve(*map(torch.stack, zip(*rows, strict=True)))
 
 
-def _checked(eigenvalues: Tensor, v: Tensor, noise: float, population: float | None) -> tuple[_Spectrum, float]:
+def checked_population(
+    eigenvalues: Tensor, v: Tensor, noise: float, population: float | None
+) -> tuple[Population, float]:
     """The spectrum, and M."""
     m = len(eigenvalues)
     total = float(m) if population is None else float(population)
@@ -159,16 +165,16 @@ def _checked(eigenvalues: Tensor, v: Tensor, noise: float, population: float | N
     values = torch.where(values > least, values, 0.0)
     share, noise = 1.0 / total, noise * v.shape[1]
     empty = 1.0 if math.isinf(total) else (total - m) * share
-    return _Spectrum(values, v.double().square().sum(dim=1) + noise * share, share, empty, noise), total
+    return Population(values, v.double().square().sum(dim=1) + noise * share, share, empty, noise), total
 
 
-def _curve(spectrum: _Spectrum, n: Tensor, ridge: float) -> LearningCurve:
+def _curve(spectrum: Population, n: Tensor, ridge: float) -> LearningCurve:
     """One ridge, every N (T)."""
     kappa = _kappa(spectrum, n, ridge)
     state = spectrum.at(kappa, ridge)
     learned = state.learned
     if ridge == 0.0:
-        state = _least_squares(spectrum, n, state)
+        state = least_squares(spectrum, n, state)
     bias = (state.left.square() * spectrum.powers).sum(dim=1) + spectrum.empty * spectrum.noise
     unseen = torch.where(n == 0.0, bias, n / state.slope * bias / state.vacant)
     unseen = torch.where(bias == 0.0, 0.0, unseen)
@@ -179,7 +185,7 @@ def _curve(spectrum: _Spectrum, n: Tensor, ridge: float) -> LearningCurve:
     return LearningCurve(unseen, train, everywhere, kappa, learned)
 
 
-def _least_squares(spectrum: _Spectrum, n: Tensor, state: _State) -> _State:
+def least_squares(spectrum: Population, n: Tensor, state: State) -> State:
     """The limit δ → 0 where N is the rank r or more, and so κ = 0."""
     rank = spectrum.rank
     fitted = (n >= rank) & (n > 0.0)
@@ -189,16 +195,16 @@ def _least_squares(spectrum: _Spectrum, n: Tensor, state: _State) -> _State:
         return state._replace(lacking=lacking, rho=rho)
     # N = M, each point a component: errors are ratios of what is left, which is κ/λ, and κ is left out.
     left = torch.where(fitted[:, None], spectrum.values.min() / spectrum.values, state.left)
-    return _State(state.learned, left, spectrum.vacant(left), lacking, rho)
+    return State(state.learned, left, spectrum.vacant(left), lacking, rho)
 
 
-def _untrained(spectrum: _Spectrum, ridge: float) -> float:
+def _untrained(spectrum: Population, ridge: float) -> float:
     """1 − ΣL/N as N → 0."""
     trace = float(spectrum.values.sum())
     return ridge / (ridge + trace) if ridge + trace > 0.0 else 1.0
 
 
-def _kappa(spectrum: _Spectrum, n: Tensor, ridge: float) -> Tensor:
+def _kappa(spectrum: Population, n: Tensor, ridge: float) -> Tensor:
     """κ (T), where N(κ) = ΣL + (δ/κ)(1 − ΣL/M), which falls from M, or the rank, to 0, is N.
 
     Halvings of log κ, so that no size is far, and Newton's steps for its last digits.
@@ -213,17 +219,20 @@ def _kappa(spectrum: _Spectrum, n: Tensor, ridge: float) -> Tensor:
     low = torch.minimum(least.clamp_min(tiny).log(), high)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = _beyond(spectrum, n, ridge, middle.exp()) > 0.0
+        above = beyond(spectrum, n, ridge, middle.exp()) > 0.0
         low, high = torch.where(above, middle, low), torch.where(above, high, middle)
     kappa = high.exp()
     for _ in range(_STEPS):
-        kappa = kappa * _beyond(spectrum, n, ridge, kappa).exp()
+        kappa = kappa * beyond(spectrum, n, ridge, kappa).exp()
     if ridge == 0.0:
         kappa = torch.where(n >= rank, 0.0, kappa)
+    else:
+        # Of all points, where the equation hardly determines it.
+        kappa = torch.where(n * spectrum.share == 1.0, ridge * spectrum.share, kappa)
     return torch.where(n == 0.0, math.inf, kappa)
 
 
-def _beyond(spectrum: _Spectrum, n: Tensor, ridge: float, kappa: Tensor) -> Tensor:
+def beyond(spectrum: Population, n: Tensor, ridge: float, kappa: Tensor) -> Tensor:
     """(N(κ) − N)/D (T), by how much log κ is short of where it is to be, to first order."""
     state = spectrum.at(kappa, ridge)
     found: Tensor = (state.learned.sum(dim=1) + state.lacking - n) / state.slope

@@ -20,6 +20,7 @@ import torch
 
 from ntk_engine.spectrum.dense import checked
 from ntk_engine.spectrum.learning_curve import learning_curve
+from ntk_engine.spectrum.population_bounds import Settled, population_bounds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,7 @@ __all__ = ["PopulationCurve", "population_curve"]
 
 # Steps of Newton's method, the change that is none, and one that is rounding of a singular kernel if no more comes.
 _STEPS, _SMALL, _ROUNDING = 100, 1e-11, 1e-2
+_EPS = 2.0**-52
 
 
 class PopulationCurve(NamedTuple):
@@ -41,6 +43,14 @@ class PopulationCurve(NamedTuple):
     """Of all M points, trained on or not (R×T)."""
     points: Tensor
     """Of each point, where it was not trained on (R×T×M)."""
+    unseen_bound: Tensor
+    """How far each of these may be off, for K as it was computed (`population_bounds`), R×T; inf for no telling,"""
+    train_bound: Tensor
+    """R×T,"""
+    everywhere_bound: Tensor
+    """R×T,"""
+    points_bound: Tensor
+    """R×T×M."""
 
 
 def population_curve(
@@ -57,11 +67,11 @@ def population_curve(
     `learning_curve`, but for any eigenvectors: with outliers, and for N a large part of M. At N = M it is exact: what a
     point errs by where it alone was left out. It fails where points have twins, nearly the same: for them it counts
     which of the two was drawn, and not what is drawn on average. A ridge that is less than rounding of K, M eps ‖K‖, is
-    taken to be that; of a singular K errors are then right to a percent.
+    taken to be that; of a singular K errors are then right to a percent, and bounds say nothing.
 
     μ − δ − (1 − α)/G_xx is convex and A⁻¹ ≥ 0 where it is not negative, so that Newton's steps fall to the one solution
-    from there on. Each takes some 4 M³ operations, an N and a ridge about five of them; memory for six M×M matrices.
-    Raises ValueError where shapes do not fit, or a number is out of range, and ArithmeticError where K is not
+    from there on. Each takes some 4 M³ operations, an N and a ridge about six of them; memory for a dozen M×M
+    matrices. Raises ValueError where shapes do not fit, or a number is out of range, and ArithmeticError where K is not
     positive semidefinite.
     """
     checked(k)
@@ -77,31 +87,47 @@ def population_curve(
     start = learning_curve(values, y, sizes, ridges, noise=noise).kappa
     floor = m * torch.finfo(k.dtype).eps * float(torch.linalg.matrix_norm(k))
     rows = [
-        [_errors(k, y, n / m, max(ridge, floor), m * float(start[i, j]), noise) for j, n in enumerate(sizes)]
+        [_errors(k, y, n / m, (ridge, max(ridge, floor)), m * float(start[i, j]), noise) for j, n in enumerate(sizes)]
         for i, ridge in enumerate(ridges)
     ]
-    points, train = (torch.stack([torch.stack([pair[part] for pair in row]) for row in rows]) for part in (0, 1))
+    points, train, points_bound, train_bound = (
+        torch.stack([torch.stack([one[part] for one in row]) for row in rows]) for part in range(4)
+    )
     unseen, seen = points.mean(dim=2), k.new_tensor(list(sizes)) / m
-    return PopulationCurve(unseen, train, (1.0 - seen) * unseen + seen * train, points)
+    everywhere = (1.0 - seen) * unseen + seen * train
+    unseen_bound = points_bound.mean(dim=2) + 4 * m**0.5 * _EPS * unseen
+    # Of all points none is unseen, and may be unknown.
+    others = ((1.0 - seen) * unseen_bound).where(seen < 1.0, 0.0)
+    everywhere_bound = others + seen * train_bound + 8 * _EPS * everywhere
+    bounds = unseen_bound, train_bound, everywhere_bound, points_bound
+    return PopulationCurve(unseen, train, everywhere, points, *bounds)
 
 
-def _errors(k: Tensor, y: Tensor, part: float, ridge: float, start: float, noise: float) -> tuple[Tensor, Tensor]:
-    """Those of each point (M), and of those trained on (a number), at one α."""
+def _errors(
+    k: Tensor, y: Tensor, part: float, ridges: tuple[float, float], start: float, noise: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Those of each point (M), and of those trained on (a number), at one α, and bounds.
+
+    ridges: δ, and what stands for it.
+    """
+    ridge = ridges[1]
     if ridge == 0.0:
         # K = 0, and so is f.
         points = y.square().sum(dim=1) + noise * y.shape[1]
-        return points, points.mean()
-    g, turned = _settled(k, part, ridge, max(start, ridge))
-    own = g.diagonal()
+        off = 4 * y.shape[1] ** 0.5 * _EPS * points + _EPS * points
+        return points, points.mean(), off, off.mean() + 4 * len(k) ** 0.5 * _EPS * points.mean()
+    settled = _settled(k, part, ridge, max(start, ridge))
+    g, own = settled.g, settled.g.diagonal()
     power = (g @ y).square().sum(dim=1)
     if noise > 0.0:
         power = power + noise * y.shape[1] * g.square().sum(dim=1)
-    points = torch.linalg.solve(turned.mT, power) * part / own.square()
-    return points, ((ridge * own / part).square() * points).mean()
+    points = torch.linalg.solve(settled.turned.mT, power) * part / own.square()
+    train = ((ridge * own / part).square() * points).mean()
+    return points, train, *population_bounds(k, y, settled, points, ridges, noise)
 
 
-def _settled(k: Tensor, part: float, ridge: float, start: float) -> tuple[Tensor, Tensor]:
-    """G and A (M×M) where μ is what it makes of itself."""
+def _settled(k: Tensor, part: float, ridge: float, start: float) -> Settled:
+    """Where μ is what it makes of itself."""
     mu, last = k.new_full((len(k),), start), math.inf
     for _ in range(_STEPS):
         g = _inverse(k, mu)
@@ -111,7 +137,7 @@ def _settled(k: Tensor, part: float, ridge: float, start: float) -> tuple[Tensor
         step = torch.linalg.solve(turned, ridge + (1.0 - part) / own - mu)
         change = float((step / mu).abs().max())
         if change <= _SMALL or last <= change <= _ROUNDING:
-            return g, turned
+            return Settled(part, mu, g, turned)
         last = change
         # From too low a start the step may leave what has a meaning; from high enough it does not.
         mu = torch.where((mu + step > 0.0).all(), mu + step, 2.0 * mu)

@@ -137,6 +137,57 @@ def test_a_curve_ends_where_each_point_is_left_out(client: Client) -> None:
         assert found.array("unseen_error")[number, 1] == pytest.approx(left_out.mean(), rel=1e-9)
 
 
+QUESTIONS: list[tuple[dict[str, Any], set[str]]] = [
+    ({"type": "early_stopping"}, set()),
+    ({"type": "early_stopping", "noise": 0.5}, set()),
+    # The end is best, from some time on, and the least cost is 0: 1 % of it is rounding.
+    ({"type": "early_stopping", "noise": 0.0}, {"time", "interval"}),
+    ({"type": "early_stopping", "dynamics": {"type": "descent", "learning_rate": 0.5, "momentum": 0.5}}, set()),
+    ({"type": "learning_order"}, set()),
+    ({"type": "learning_curve", "sizes": [5, 20, 40], "ridges": [0.0, 0.1]}, set()),
+    ({"type": "learning_curve", "sizes": [5, 20, 40], "theory": "spectrum", "noise": 0.1}, set()),
+]
+
+
+@pytest.mark.parametrize(("question", "untold"), QUESTIONS)
+def test_every_array_states_its_error_bound(client: Client, question: dict[str, Any], untold: set[str]) -> None:
+    """A number, or null where it is documented; an array of bounds has one entry for each of the other's."""
+    held_out = question["type"] == "early_stopping" and "noise" not in question
+    found = client.answer(question, X, Y, client.dataset(NEW, JUDGED) if held_out else None, **NETWORK)
+    names = [array.name for array in found.job.arrays]
+    for name in names:
+        bound = found.error_bound(name)
+        if name.endswith("_bound"):
+            assert bound is None
+            of = found.array(name.removesuffix("_bound"))
+            each = found.array(name)
+            assert each.shape == of.shape
+            assert (np.isnan(each) == np.isnan(of)).all()
+            assert np.nanmax(each) == found.error_bound(name.removesuffix("_bound"))
+        elif name in untold:
+            assert bound is None
+        else:
+            assert bound is not None, name
+            # Times have most of it: a valley is as flat as a root of what its cost is known to.
+            values = found.array(name)
+            assert 0.0 <= bound <= 1e-4 * np.abs(values[np.isfinite(values)]).max(initial=1e-20), name
+    assert {"costs_bound", "interval_bound", "components_bound", "kappa_bound"} & set(names)
+
+
+def test_what_no_bound_is_told_of(client: Client) -> None:
+    """Two equal inputs: what is never learned, and least squares of as many points as there are different ones."""
+    x, y = np.concatenate([X[:8], X[:1]]), np.concatenate([Y[:8], Y[1:2]])
+    order = client.answer("learning_order", x, y, **NETWORK)
+    for name in ("components", "points"):
+        assert order.error_bound(name) is None
+        assert (np.isinf(order.array(f"{name}_bound")) == np.isinf(order.array(name))).all()
+    question = {"type": "learning_curve", "sizes": [3, 8], "theory": "spectrum"}
+    curve = client.answer(question, x, y, **NETWORK)
+    assert curve.error_bound("unseen_error") is None
+    assert np.isinf(curve.array("unseen_error")).tolist() == [[False, True]]
+    assert np.isinf(curve.array("unseen_error_bound")).tolist() == [[False, True]]
+
+
 def test_kernels_of_jobs(client: Client) -> None:
     kernel = client.kernel(X, **NETWORK)
     by_job = client.answer("learning_order", X, Y, kernels={"train": kernel.id})
