@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CURVE = 1000
 # Flops of the points' effective ridges, over N³, for a size and a ridge: five inverses, one more and three products.
 EFFECTIVE = 30.0
-# Operations of a cost's bound, over N²: divided differences of all pairs, where a descent swings.
-BOUND = 30.0
+# Operations of all bounds of costs, over N²: divided differences of all pairs at some times, where a descent swings.
+BOUNDS = 64 * 30.0
 # Times that are looked at: 40 a decade of the spectrum's, and those between them.
 TIMES = 1000
 
@@ -40,8 +40,8 @@ def plan(spec: "AnswerSpec", sizes: Sizes, limits: Settings) -> Plan:
     if question.type == "learning_order":
         seconds += len(question.levels) * TIMES * 2.0 * n * n * k * SECONDS_PER_FLOP
     elif question.type == "early_stopping":
-        bound = BOUND if isinstance(question.dynamics, Descent) else 0.0
-        seconds += TIMES * (2.0 + bound) * n * n * SECONDS_PER_FLOP
+        bounds = BOUNDS if isinstance(question.dynamics, Descent) else 0.0
+        seconds += (TIMES * 2.0 + bounds) * n * n * SECONDS_PER_FLOP
     elif question.theory == "points":
         seconds += len(question.sizes) * len(question.ridges) * EFFECTIVE * n**3 * SECONDS_PER_FLOP
     memory = 8 * (MATRICES * n * n + CROSSES * n * other + TESTS * other)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -24,10 +24,25 @@ if TYPE_CHECKING:
 
     from ntk_engine.function_space.points import Components, TestPoints
 
-__all__ = ["CostBound", "held_out_bound", "noise_bound"]
+__all__ = ["CostBound", "Doubt", "held_out_bound", "noise_bound"]
 
-CostBound = Callable[[float, float], float]
-"""Of a time and the cost there."""
+
+class Doubt(NamedTuple):
+    """What is known of costs at a time."""
+
+    q: float
+    """Q, how far √(2C) may be off,"""
+    rest: float
+    """and C besides."""
+
+    def bound(self, cost: float) -> float:
+        """Of such a cost: √(2(C + rest)) Q + Q²/2 + rest; inf for what is no number."""
+        total = math.sqrt(2 * max(cost + self.rest, 0.0)) * self.q + self.q * self.q / 2 + self.rest
+        return math.inf if math.isnan(total) else total
+
+
+CostBound = Callable[[float], Doubt]
+"""Of a time."""
 
 _EPS = 2.0**-52
 
@@ -42,15 +57,15 @@ def held_out_bound(points: TestPoints, power: Tensor, constant: float) -> CostBo
     b = torch.linalg.vector_norm(points.b, dim=0) / n**0.5
     rounded, whole = rounding(max(n * k, len(power))), math.sqrt(constant)
 
-    def bound(t: float, cost: float) -> float:
+    def doubt(t: float) -> Doubt:
         gains = shared.gain(shared.found.values, t)
         moved = shared.moved(shared.gain, t, gains, b)
         q = float(mean_bound(gains, moved, b, points.b_error, size, off))
         steps = n**0.5 * (gains.abs() * b)[:, None] * size
         sums = rounded * (whole + float(steps.sum())) * (whole + float(torch.linalg.vector_norm(steps))) / (2 * n)
-        return _total(cost, q, sums + _prior_error(shared, gains.abs() * b, k))
+        return Doubt(q, sums + _prior_error(shared, gains.abs() * b, k))
 
-    return bound
+    return doubt
 
 
 def noise_bound(shared: Components, power: Tensor, variance: float) -> CostBound:
@@ -59,19 +74,19 @@ def noise_bound(shared: Components, power: Tensor, variance: float) -> CostBound
     size, off = power.sqrt()[:, None], _own_error(shared)
     b, none = torch.full_like(power, n**-0.5), torch.zeros_like(power)
 
-    def bound(t: float, cost: float) -> float:
+    def doubt(t: float) -> Doubt:
         left = shared.left(found.values, t)
         moved = shared.moved(shared.left, t, left, b)
         # 1 − a, of an a that is rounded.
         lost = 4 * _EPS * torch.linalg.vector_norm((2.0 + left.abs())[:, None] * size) / n**0.5
         q = float(mean_bound(left, moved, b, none, size, off) + lost)
-        fitted = float((left.square() @ power) / (2 * n))
         falls = slope(found, lambda lam: shared.left(lam, t), left)
-        trace = float((falls * found.residuals).sum() + rounding(n) * (1.0 - left).abs().sum())
-        rest = k * variance / n * trace + rounding(n) * cost + _prior_error(shared, left.abs() * b, k)
-        return _total(fitted, q, rest)
+        # Where the trace is negative, what is fitted is more than C.
+        trace = float((falls * found.residuals).sum() - (1.0 - left).sum().clamp_max(0.0))
+        sums = float(left.square() @ power) / (2 * n) + k * variance / n * float((1.0 - left).abs().sum())
+        return Doubt(q, k * variance / n * trace + rounding(n) * sums + _prior_error(shared, left.abs() * b, k))
 
-    return bound
+    return doubt
 
 
 def _own_error(shared: Components) -> Tensor:
@@ -85,9 +100,3 @@ def _prior_error(shared: Components, reach: Tensor, k: int) -> float:
     if shared.scales is None:
         return 0.0
     return k / 2 * rounding(len(reach)) * float((reach * shared.scales).square().sum())
-
-
-def _total(cost: float, q: float, rest: float) -> float:
-    """√(2(C + rest)) Q + Q²/2 + rest; inf for what is no number."""
-    total = math.sqrt(2 * max(cost + rest, 0.0)) * q + q * q / 2 + rest
-    return math.inf if math.isnan(total) else total

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.function_space.cost_bounds import Doubt
 from ntk_engine.function_space.dynamics import GradientDescent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ntk_engine.function_space.cost_bounds import CostBound
     from ntk_engine.function_space.dynamics import Dynamics
     from ntk_engine.function_space.expected_cost import Costs
     from ntk_engine.function_space.points import Components
@@ -21,6 +23,8 @@ __all__ = ["CUTS", "CostCurve", "cost_curve"]
 
 # Times a decade, the first steps of a descent, into how many parts what lies between two times is cut and how often.
 _PER_DECADE, _FIRST, _PARTS, CUTS = 40, 256, 16, 9
+# At how many times, about, it is found out how far costs may be off.
+_DOUBTS = 64
 
 
 class CostCurve(NamedTuple):
@@ -32,8 +36,8 @@ class CostCurve(NamedTuple):
     """How far these may be off (T)."""
     at: Callable[[Tensor], Tensor]
     """C at other times."""
-    bound: Callable[[float, float], float]
-    """How far it may be off, of a time and the cost there."""
+    doubt: CostBound
+    """How far it may be off there."""
     dynamics: Dynamics
 
     def between(self, low: float, high: float) -> tuple[Tensor, Tensor]:
@@ -83,8 +87,26 @@ def cost_curve(shared: Components, costs: Costs) -> CostCurve:
 
     times = _times(shared)
     found = at(times)
-    bounds = [costs.bound(t, cost) for t, cost in zip(times.tolist(), found.tolist(), strict=True)]
+    bounds = [
+        doubt.bound(cost) for doubt, cost in zip(_doubts(times.tolist(), costs.bound), found.tolist(), strict=True)
+    ]
     return CostCurve(times, found, found.new_tensor(bounds), at, costs.bound, shared.dynamics)
+
+
+def _doubts(times: list[float], doubt: CostBound) -> Iterator[Doubt]:
+    """Of some of the times, the first and the last among them, and the larger of those around the others.
+
+    It is found out in O(N²) where d_t swings. For the flow, and points held out, it rises with t.
+    """
+    step = max(len(times) // _DOUBTS, 1)
+    last = doubt(times[0])
+    yield last
+    for i in range(1, len(times), step):
+        end = min(i + step, len(times))
+        here = doubt(times[end - 1])
+        yield from [Doubt(*map(max, last, here))] * (end - 1 - i)
+        yield here
+        last = here
 
 
 def _times(shared: Components) -> Tensor:

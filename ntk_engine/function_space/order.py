@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from math import inf, log1p
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ __all__ = ["Order", "learning_order"]
 
 # At how many times a decade all points are looked at, and how often what lies between two is halved.
 _PER_DECADE, _HALVINGS = 40, 50
+# At how many of these times, about, it is found out how far residuals may be off.
+_BOUNDS = 64
 _EPS = 2.0**-52
 
 
@@ -88,13 +91,23 @@ def _crossings(g: Gaussian, allowed: Tensor) -> _Crossings:
     first, end = (math.log10(time) for time in ends)
     count = int((end - first) * _PER_DECADE) + 2
     grid = torch.logspace(first, end, count, dtype=values.dtype, device=values.device)
-    bounds = torch.stack([bound(time) for time in grid.tolist()])
+    bounds = _larger(grid, bound)
     last = torch.zeros(3, len(basis), dtype=torch.long, device=values.device)
     sides = bounds.new_tensor([1.0, 0.0, -1.0])[:, None]
     for number, (time, off) in enumerate(zip(grid, bounds, strict=True), start=1):
         rest = (basis @ (torch.exp(-time * values)[:, None] * shared.c)).norm(dim=1)
         last = torch.where(rest > allowed + sides * (off + _EPS * allowed), number, last)
     return _Crossings(grid, bounds, last)
+
+
+def _larger(grid: Tensor, bound: Callable[[float], Tensor]) -> Tensor:
+    """Of some of the times, the first and the last among them, and the larger of those around the others (T)."""
+    places = torch.arange(len(grid), device=grid.device)
+    step = max(len(grid) // _BOUNDS, 1)
+    some = torch.unique(torch.cat([places[::step], places[-1:]]))
+    found = torch.stack([bound(time) for time in grid[some].tolist()])
+    after = torch.searchsorted(some, places)
+    return torch.maximum(found[after], found[(after - 1).clamp_min(0)])
 
 
 def _crossing(shared: Components, found: _Crossings, allowed: Tensor, side: int) -> Tensor:

@@ -87,9 +87,9 @@ def early_stopping(g: Gaussian, known: HeldOut | Noise, *, slack: float = 0.01) 
     where it is lowest. Costs within rounding of each other are equal: inf is preferred to them, and then 0.
 
     O(nN²) once, or nothing with `Noise`, then O(N²) or O(N) for each of 40 times a decade from λ_min to λ_1 and some
-    thousand besides; bounds are O(N²) for each of the former where d_t swings, and O(N) elsewhere. Memory for two N×N
-    matrices and for numbers of components at all times. Raises ValueError where y does not fit the test points or there
-    are none, or where s² or the slack is negative.
+    thousand besides; bounds, of some 64 of these times, are O(N²) each where d_t swings, and O(N) elsewhere. Memory for
+    two N×N matrices and for numbers of components at all times. Raises ValueError where y does not fit the test points
+    or there are none, or where s² or the slack is negative.
     """
     if not (math.isfinite(slack) and slack >= 0.0):
         raise ValueError(f"a slack is a finite number from 0, not {slack}")
@@ -98,7 +98,7 @@ def early_stopping(g: Gaussian, known: HeldOut | Noise, *, slack: float = 0.01) 
     equal = rounding(len(shared.c)) * float(curve.costs[0])
     bottoms = _bottoms(curve)
     time, least = _least(curve, bottoms, equal)
-    off = curve.bound(time, least)
+    off = curve.doubt(time).bound(least)
     limit = (1.0 + slack) * least + equal
     interval = curve.edge(time, limit, -1)[0], curve.edge(time, limit, 1)[0]
     best = hull(curve, bottoms, time, least + off)

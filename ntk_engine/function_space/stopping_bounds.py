@@ -38,7 +38,7 @@ def hull(curve: CostCurve, bottoms: Sequence[tuple[float, float]], time: float, 
     bottoms: times and costs of valleys.
     """
     inside = curve.costs.isfinite() & (curve.costs - curve.bounds <= highest)
-    low = [t for t, cost in bottoms if cost - curve.bound(t, cost) <= highest]
+    low = [t for t, cost in bottoms if cost - curve.doubt(t).bound(cost) <= highest]
     times = [time, *low, *curve.times[inside].tolist()]
     return Hull(_outer(curve, min(times), highest, -1), _outer(curve, max(times), highest, 1))
 
