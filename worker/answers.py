@@ -90,8 +90,7 @@ def _learning_order(spec: AnswerSpec, question: LearningOrder, data: Data, conte
     yield _vector("eigenvalues", g.eigenvalues)
     yield ErrorBound("eigenvalues", float(g.eigenvalues_bound))
     to_gain = data.y if data.start is None else data.y - data.start.train
-    for row, level in enumerate(question.levels):
-        found = function_space.learning_order(g, to_gain, level)
+    for row, found in enumerate(function_space.learning_order(g, to_gain, question.levels)):
         yield from _row("components", row, found.components, found.components_bound)
         yield from _row("points", row, found.points, found.points_bound)
         yield None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from math import inf, log1p
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +12,8 @@ from ntk_engine.function_space.dynamics import Flow
 from ntk_engine.function_space.order_bounds import length_bound, times_bound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from torch import Tensor
 
     from ntk_engine.function_space.points import Components
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Order", "learning_order"]
 
-# At how many times a decade all points are looked at, and how often what lies between two is halved.
-_PER_DECADE, _HALVINGS = 40, 50
-# At how many of these times, about, it is found out how far residuals may be off.
-_BOUNDS = 64
+# At how many times a decade all points are looked at, and at about how many of these one finds how far off that is.
+_PER_DECADE, _BOUNDS = 40, 64
+# Steps of Newton's method or halvings, of which some five are needed, and widenings of a bound by a factor.
+_STEPS, _WIDENINGS, _FACTOR = 60, 12, 2.0
+_ROUNDINGS = 64
 _EPS = 2.0**-52
 
 
@@ -40,64 +42,72 @@ class Order(NamedTuple):
     """The same of points (N), as far as a residual that rises again does so at the times looked at, 40 a decade."""
 
 
-class _Crossings(NamedTuple):
-    """At which of the times all residuals are looked at, and how far they may be off."""
+class _Seen(NamedTuple):
+    """All residuals at some times, before the first of which nothing has happened, and after the last everything."""
 
-    grid: Tensor
+    times: Tensor
     """T, rising."""
+    lengths: Tensor
+    """T×N."""
     bounds: Tensor
-    """How far the length of any point's residual may be off (T)."""
-    last: Tensor
-    """The last time, counted from 1, at which the residual is above what is allowed (3×N); 0 for none.
+    """How far any of them may be off (T)."""
 
-    Of residuals as large as their bounds allow, as they are, and as small.
-    """
+    def last(self, allowed: Tensor, side: int) -> Tensor:
+        """The last time, counted from 1, at which the length and `side` times its bound exceed what is allowed (N)."""
+        above = self.lengths > allowed - side * (self.bounds[:, None] + _EPS * allowed)
+        places = torch.arange(1, len(self.times) + 1, device=self.times.device)
+        found: Tensor = (above * places[:, None]).amax(dim=0)
+        return found
+
+    def before(self, last: Tensor) -> Tensor:
+        """That time (N); 0 for none."""
+        return torch.cat([self.times.new_zeros(1), self.times])[last]
+
+    def after(self, last: Tensor) -> Tensor:
+        """The next one (N); inf for none."""
+        return torch.cat([self.times, self.times.new_full((1,), inf)])[last]
 
 
-def learning_order(g: Gaussian, to_gain: Tensor, level: float) -> Order:
-    """Of gradient flow without a ridge on K/N, as `gaussian` has it, and y − f_0 (N×k), 0 < level < 1.
+def learning_order(g: Gaussian, to_gain: Tensor, levels: Sequence[float]) -> Iterator[Order]:
+    """For every level, of gradient flow without a ridge on K/N, as `gaussian` has it; y − f_0 (N×k), 0 < level < 1.
 
     A point's residual is Σ_i u_i(x) e^{−tλ_i} c_i, c = Uᵀ(y − f_0), in length over the outputs; it may rise before it
-    falls, so that the last time counts. Where the length errs by ρ (`order_bounds`), that time is between the last ones
-    at which it is ρ above and ρ below what is allowed. What is never learned, by arithmetic, may be learned very late:
-    its bound is inf. Raises ValueError for a level outside 0 … 1, a ridge, or steps.
+    falls, so that the last time counts. Where the length errs by ρ (`order_bounds`), that time is between one at which
+    it is ρ above what is allowed, and one at which it is ρ below. What is never learned, by arithmetic, may be learned
+    very late: its bound is inf. Raises ValueError for a level outside 0 … 1, a ridge, or steps.
     """
     shared = g.train_points.shared
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"a level is between 0 and 1, neither included, not {level}")
+    for level in levels:
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"a level is between 0 and 1, neither included, not {level}")
     if shared.ridge != 0.0 or not isinstance(shared.dynamics, Flow):
         raise ValueError("an order of learning is of gradient flow, without a ridge")
-    values, wanted = shared.found.values, to_gain.norm(dim=1)
+    seen = _seen(g) if bool((shared.found.values > 0.0).any()) else None
+    return (_order(shared, seen, to_gain.norm(dim=1), level) for level in levels)
+
+
+def _order(shared: Components, seen: _Seen | None, wanted: Tensor, level: float) -> Order:
+    values = shared.found.values
     positive = values > 0.0
     components = torch.where(positive, -log1p(-level) / values.where(positive, 1.0), inf)
     certain = times_bound(components, shared.found)
-    allowed = (1.0 - level) * wanted
-    if not bool(positive.any()):
+    if seen is None:
         points = torch.where(wanted > 0.0, inf, 0.0)
         return Order(components, points, certain, points)
-    crossings = _crossings(g, allowed)
-    late, points, early = (_crossing(shared, crossings, allowed, side) for side in (1, 0, -1))
-    apart = torch.maximum(early - points, points - late) + 4 * _EPS * points
-    bound = apart.masked_fill(points.isinf() | early.isinf(), inf)
+    points, bound = _points(shared, seen, wanted, 1.0 - level)
     some = wanted > 0.0
     return Order(components, torch.where(some, points, 0.0), certain, torch.where(some, bound, 0.0))
 
 
-def _crossings(g: Gaussian, allowed: Tensor) -> _Crossings:
-    """Before the first time nothing has happened, after the last everything, to rounding."""
+def _seen(g: Gaussian) -> _Seen:
     shared, bound = g.train_points.shared, length_bound(g.train_points)
     values, basis = shared.found.values, shared.found.basis.high
     ends = 1e-3 / float(values.max()), 50.0 / float(values[: shared.found.rank].min())
     first, end = (math.log10(time) for time in ends)
     count = int((end - first) * _PER_DECADE) + 2
-    grid = torch.logspace(first, end, count, dtype=values.dtype, device=values.device)
-    bounds = _larger(grid, bound)
-    last = torch.zeros(3, len(basis), dtype=torch.long, device=values.device)
-    sides = bounds.new_tensor([1.0, 0.0, -1.0])[:, None]
-    for number, (time, off) in enumerate(zip(grid, bounds, strict=True), start=1):
-        rest = (basis @ (torch.exp(-time * values)[:, None] * shared.c)).norm(dim=1)
-        last = torch.where(rest > allowed + sides * (off + _EPS * allowed), number, last)
-    return _Crossings(grid, bounds, last)
+    times = torch.logspace(first, end, count, dtype=values.dtype, device=values.device)
+    lengths = [(basis @ (torch.exp(-time * values)[:, None] * shared.c)).norm(dim=1) for time in times]
+    return _Seen(times, torch.stack(lengths), _larger(times, bound))
 
 
 def _larger(grid: Tensor, bound: Callable[[float], Tensor]) -> Tensor:
@@ -110,24 +120,77 @@ def _larger(grid: Tensor, bound: Callable[[float], Tensor]) -> Tensor:
     return torch.maximum(found[after], found[(after - 1).clamp_min(0)])
 
 
-def _crossing(shared: Components, found: _Crossings, allowed: Tensor, side: int) -> Tensor:
-    """The last time of residuals above what is allowed and (side 1, 0 or −1) their bounds (N); inf for never below."""
+def _points(shared: Components, seen: _Seen, wanted: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """The last times at which residuals are above a share of what they were (N; inf: never below), and bounds (N)."""
+    allowed = share * wanted
+    last, late, early = (seen.last(allowed, side) for side in (0, 1, -1))
+    never, low, high = last == len(seen.times), seen.before(last), seen.after(last)
+    points, apart, slope = _crossing(shared, low, torch.where(never | (wanted == 0.0), low, high), wanted, share)
+    around = last.clamp_max(len(seen.times) - 1)
+    off = torch.maximum(seen.bounds[(around - 1).clamp_min(0)], seen.bounds[around]) + _EPS * allowed
+    # What it takes where residuals are straight, and a little more.
+    width = 1.05 * (apart.abs() + off) / slope.abs() + 4 * _EPS * points
+    # A residual that may be above again at a later time that was looked at crosses no sooner than that.
+    beyond = torch.where(late == last, inf, seen.after(late) - points)
+    behind = _within(shared, points, width, lambda lengths, of: lengths + off[of] <= allowed[of], high - points)
+    ahead = _within(
+        shared, points, -width, lambda lengths, of: lengths - off[of] > allowed[of], points - seen.before(early)
+    )
+    bound = torch.maximum(torch.where(late == last, behind, beyond), ahead)
+    return points.masked_fill(never, inf), bound.masked_fill(never, inf)
+
+
+def _crossing(
+    shared: Components, low: Tensor, high: Tensor, wanted: Tensor, share: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where residuals fall to a share of what they were, by how much they miss that there, and their slopes (N each).
+
+    By Newton's method, and by halving wherever it would leave an interval that has the crossing, until the miss is some
+    roundings of what residuals were.
+    """
+    times, allowed = (low + high) / 2, share * wanted
+    lengths, slopes, going = torch.empty_like(low), torch.empty_like(low), torch.arange(len(low), device=low.device)
+    for _ in range(_STEPS):
+        at = times[going]
+        lengths[going], slopes[going] = _residuals(shared, at, going)
+        miss = lengths[going] - allowed[going]
+        low[going], high[going] = torch.where(miss > 0.0, at, low[going]), torch.where(miss > 0.0, high[going], at)
+        newton = at - miss / slopes[going]
+        inside = (newton > low[going]) & (newton < high[going])
+        after = torch.where(inside, newton, (low[going] + high[going]) / 2)
+        far = (miss.abs() > _ROUNDINGS * _EPS * wanted[going]) & ((after - at).abs() > 4 * _EPS * at)
+        going, after = going[far], after[far]
+        if len(going) == 0:
+            break
+        times[going] = after
+    return times, lengths - allowed, slopes
+
+
+def _within(
+    shared: Components, points: Tensor, width: Tensor, certain: Callable[[Tensor, Tensor], Tensor], most: Tensor
+) -> Tensor:
+    """How far from these times, on the side of `width`, residuals are certain to be on theirs; at most `most` (N).
+
+    certain: whether lengths (n) of the residuals of points with these numbers (n) are.
+    """
+    found, going = most.clone(), (width.abs() < most).nonzero()[:, 0]
+    for _ in range(_WIDENINGS):
+        lengths, _ = _residuals(shared, (points + width)[going].clamp_min(0.0), going)
+        done = certain(lengths, going)
+        found[going[done]] = width[going[done]].abs()
+        width = _FACTOR * width
+        going = going[~done]
+        going = going[width[going].abs() < most[going]]
+        if len(going) == 0:
+            break
+    return found
+
+
+def _residuals(shared: Components, times: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Lengths of residuals of points with these numbers, each at its own time, and how they change (n each)."""
     values, basis = shared.found.values, shared.found.basis.high
-    above, count = found.last[1 - side], len(found.grid)
-    low = torch.cat([found.grid.new_zeros(1), found.grid])[above]
-    ends = above.clamp_max(count - 1)
-    high = found.grid[ends]
-    off = torch.maximum(found.bounds[(ends - 1).clamp_min(0)], found.bounds[ends])
-    limit = allowed + side * (off + _EPS * allowed)
-
-    def left(times: Tensor) -> Tensor:
-        """Lengths of residuals of points, each at its own time."""
-        decay = torch.exp(-times[:, None] * values)
-        lengths: Tensor = torch.einsum("pi,pi,ik->pk", basis, decay, shared.c).norm(dim=1)
-        return lengths
-
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        over = left(middle) > limit
-        low, high = torch.where(over, middle, low), torch.where(over, high, middle)
-    return torch.where(above == count, inf, high)
+    kept = basis[points] * torch.exp(-times[:, None] * values)
+    rests = kept @ shared.c
+    lengths = rests.norm(dim=1)
+    falling = (rests * (kept @ (values[:, None] * shared.c))).sum(dim=1)
+    return lengths, -falling / lengths

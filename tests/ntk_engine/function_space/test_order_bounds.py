@@ -40,7 +40,7 @@ class Slowly:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_they_hold(name: str, level: float) -> None:
-    found = learning_order(of(name), Y, level)
+    [found] = learning_order(of(name), Y, [level])
     with mpmath.workdps(50):
         slowly = Slowly(name)
         for value, bound, lam in zip(found.components, found.components_bound, reversed(slowly.values), strict=True):
@@ -58,7 +58,7 @@ def test_they_hold(name: str, level: float) -> None:
 def test_what_nothing_is_said_of() -> None:
     """What is never learned, and components whose eigenvalues may be 0; of others there always is a bound."""
     for name in RANKS:
-        found = learning_order(of(name), Y, 0.9)
+        [found] = learning_order(of(name), Y, [0.9])
         assert int(found.components_bound.isinf().sum()) == NULL[name]
         assert bool((found.points_bound.isinf() == found.points.isinf()).all())
         assert bool(found.points.isinf().any()) == (NULL[name] > 0)
@@ -66,7 +66,7 @@ def test_what_nothing_is_said_of() -> None:
 
 def test_they_are_not_idle() -> None:
     """Of an ordinary kernel: residuals ρ_j of some √M eps λ_1 over λ_M = λ_1/32, for components and for points."""
-    found = learning_order(of("plain"), Y, 0.9)
+    [found] = learning_order(of("plain"), Y, [0.9])
     assert bool((found.components_bound <= 1e4 * EPS * found.components).all())
     assert bool((found.points_bound <= 1e4 * EPS * found.points).all())
 
