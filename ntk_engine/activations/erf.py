@@ -14,6 +14,7 @@ from math import pi, sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ntk_engine.activations import arcs, parts
+from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import ClosedForm, Facts, Formula
 from ntk_engine.activations.double_functions import PI
 from ntk_engine.activations.double_word import Double, settled, words
@@ -59,7 +60,7 @@ class Erf(ClosedForm):
     def derivative(self, z: Tensor) -> Tensor:
         """(2/√π) ab e^{−b²z²}."""
         scaled = z * self.b
-        return (-scaled * scaled).exp() * (2.0 / sqrt(pi) * self.a * self.b)
+        return f.decay(-scaled * scaled) * (2.0 / sqrt(pi) * self.a * self.b)
 
     def rows(self, root: Tensor) -> tuple[Tensor, ...]:
         """`rows_beside` nothing."""

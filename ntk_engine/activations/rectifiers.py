@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import Facts
 from ntk_engine.activations.numeric import Numeric
 
@@ -30,7 +31,7 @@ class Softplus(Numeric):
 
     def value(self, z: Tensor) -> Tensor:
         """max(z, 0) + log(1 + e^−|z|)."""
-        return z.clamp_min(0.0) + (-z.abs()).exp().log1p()
+        return z.clamp_min(0.0) + f.decay(-z.abs()).log1p()
 
     def derivative(self, z: Tensor) -> Tensor:
         """1/(1 + e^−z)."""
@@ -76,7 +77,7 @@ class Mish(Numeric):
 
 
 def _shares(z: Tensor) -> tuple[Tensor, Tensor]:
-    e, right = (-z.abs()).exp(), z > 0.0
+    e, right = f.decay(-z.abs()), z > 0.0
     return e.masked_fill(right, 1.0), e.masked_fill(~right, 1.0)
 
 
@@ -95,7 +96,7 @@ class Elu(Numeric):
 
     def derivative(self, z: Tensor) -> Tensor:
         """e^min(z, 0)."""
-        return z.clamp_max(0.0).exp()
+        return f.decay(z.clamp_max(0.0))
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,5 @@ class Selu(Numeric):
 
     def derivative(self, z: Tensor) -> Tensor:
         """λ where z > 0, λα e^z where z < 0."""
-        left = z.clamp_max(0.0).exp() * (z < 0.0) * SELU_ALPHA
+        left = f.decay(z.clamp_max(0.0)) * (z < 0.0) * SELU_ALPHA
         return (left + (z > 0.0)) * SELU_SCALE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ntk_engine.activations import formulas as f
 from ntk_engine.activations.base import Facts
 from ntk_engine.activations.numeric import Numeric
 
@@ -31,7 +32,7 @@ class Tanh(Numeric):
 
     def derivative(self, z: Tensor) -> Tensor:
         """1/cosh² z = 4e/(1 + e)², e = exp(−2|z|)."""
-        e = (z.abs() * -2.0).exp()
+        e = f.decay(z.abs() * -2.0)
         return 4.0 * e / (1.0 + e).square()
 
 
@@ -49,7 +50,7 @@ class Sigmoid(Numeric):
 
     def derivative(self, z: Tensor) -> Tensor:
         """e/(1 + e)², e = exp(−|z|)."""
-        e = (-z.abs()).exp()
+        e = f.decay(-z.abs())
         return e / (1.0 + e).square()
 
 
