@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from ntk_engine.spectrum import probe
-from ntk_engine.spectrum.beneath import Beneath
+from ntk_engine.spectrum.basis import Basis, beside, orthogonal
 from ntk_engine.spectrum.dense import checked
-from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs, orthogonality
+from ntk_engine.spectrum.result import NotConvergedError, Spectrum, of_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,62 +103,6 @@ def basis_width(width: int) -> int:
     return max(_LEAST_BASIS, 3 * width)
 
 
-@dataclass
-class _Basis:
-    """An orthonormal V (n×m), its image KV, and the Ritz pairs of K on it, largest first."""
-
-    vectors: Tensor
-    images: Tensor
-    values: Tensor
-    rotation: Tensor
-
-    @classmethod
-    def spanned_by(cls, vectors: Tensor, images: Tensor) -> _Basis:
-        projected = vectors.mT @ images
-        values, rotation = torch.linalg.eigh((projected + projected.mT) / 2)
-        return cls(vectors, images, values.flip(0), rotation.flip(1))
-
-    def leading(self, m: int) -> _Basis:
-        """The span of the m leading Ritz vectors alone."""
-        turn = self.rotation[:, :m]
-        identity = torch.eye(turn.shape[1], dtype=turn.dtype, device=turn.device)
-        return _Basis(self.vectors @ turn, self.images @ turn, self.values[:m], identity)
-
-    def rests(self, k: int) -> Tensor:
-        """Kv − λv of the k leading Ritz pairs (n×k)."""
-        turn = self.rotation[:, :k]
-        return self.images @ turn - (self.vectors @ turn) * self.values[:k]
-
-    def residuals(self, k: int) -> Tensor:
-        """Their norms (k)."""
-        norms: Tensor = torch.linalg.vector_norm(self.rests(k), dim=0)
-        return norms
-
-    @property
-    def rounding(self) -> float:
-        """What a product with K may add to a vector of norm 1 at worst."""
-        eps = torch.finfo(self.vectors.dtype).eps
-        return len(self.vectors) * eps * float(self.values.abs().max())
-
-    def beneath(self, k: int, unit: float, rest: float) -> Beneath:
-        """What is known of the matrix beside the k leading Ritz pairs; its eigenvalues are counted in `unit`.
-
-        rest: what none of those of C is above, in units of K here.
-        """
-        (n, m), eps = self.vectors.shape, torch.finfo(self.vectors.dtype).eps
-        rests, omega = self.rests(m), orthogonality(self.vectors)
-        captured = torch.cat([self.values, 2**0.5 * torch.linalg.vector_norm(rests, dim=0)])
-        return Beneath(
-            later=self.values[k:] * unit,
-            couplings=torch.linalg.qr(rests[:, k:], mode="r").R * unit,
-            captured=float(torch.linalg.vector_norm(captured)) * unit,
-            slack=10 * omega + (8 * math.sqrt(m) + 4) * n * eps,
-            rounding=math.sqrt(m) * self.rounding * unit,
-            all_there_is=m == n,
-            rest=rest * unit,
-        )
-
-
 @dataclass(frozen=True)
 class Iteration:
     """The iteration between two passes over K, whose next is a product with `block`: what goes on elsewhere as well."""
@@ -208,17 +152,17 @@ class Iteration:
         n, width, passes, image = len(image), block_width(len(image), self.k), self.passes + 1, image / size
         if self.probe is not None:
             return self._beneath(self.probe, image, last=passes >= max_passes)
-        basis = _Basis.spanned_by(torch.cat([self.vectors, self.block], dim=1), torch.cat([self.images, image], dim=1))
+        basis = Basis.spanned_by(torch.cat([self.vectors, self.block], dim=1), torch.cat([self.images, image], dim=1))
         reach = _reach(basis.values, self.k, width, self.tolerance)
         largest = float(basis.values.abs().max()) or 1.0
         residuals = basis.residuals(reach) / largest
         done = residuals <= self.tolerance
-        block = None if bool(done.all()) else _orthogonal(image, basis)
+        block = None if bool(done.all()) else orthogonal(image, basis)
         if block is None or block.shape[1] == 0 or passes >= max_passes:
             if not bool(done[: self.k].all()):
                 raise NotConvergedError(passes, self.tolerance, residuals[: self.k] * (largest * size / n))
             if self.probed and passes < max_passes and basis.vectors.shape[1] < n:
-                start = _beside(probe.normal(n, width, image), basis)
+                start = beside(probe.normal(n, width, image), basis)
                 begun = probe.begun(start, len(start) * torch.finfo(start.dtype).eps)
                 return replace(
                     self, block=start, vectors=basis.vectors, images=basis.images, size=size, passes=passes, probe=begun
@@ -233,14 +177,14 @@ class Iteration:
 
     def _beneath(self, before: Probe, image: Tensor, *, last: bool) -> Iteration | Spectrum:
         """With the image of a probe's y_j."""
-        basis = _Basis.spanned_by(self.vectors, self.images)
-        image = _beside(image, basis)
+        basis = Basis.spanned_by(self.vectors, self.images)
+        image = beside(image, basis)
         after = before.after(self.block, image, basis.rounding)
         if last or after.passes == probe.PASSES:
             return self._found(basis, self.size, after.rest)
         return replace(self, block=image, passes=self.passes + 1, probe=after)
 
-    def _found(self, basis: _Basis, size: float, rest: float) -> Spectrum:
+    def _found(self, basis: Basis, size: float, rest: float) -> Spectrum:
         n, width = len(basis.vectors), block_width(len(basis.vectors), self.k)
         reach = _reach(basis.values, self.k, width, self.tolerance)
         best = basis.leading(reach)
@@ -252,20 +196,3 @@ def _reach(values: Tensor, k: int, width: int, tolerance: float) -> int:
     """How many Ritz pairs to have so that the k-th's cluster is whole: as far as a block sees multiplicities."""
     least = values[k - 1] - 2 * tolerance * values.abs().max()
     return max(k, int((values[:width] >= least).sum()))
-
-
-def _orthogonal(image: Tensor, basis: _Basis) -> Tensor:
-    """An orthonormal basis of what the newest image adds to the space, without directions that are rounding only."""
-    directions, sizes, _ = torch.linalg.svd(_beside(image, basis), full_matrices=False)
-    block: Tensor = directions[:, sizes > 4 * torch.finfo(image.dtype).eps * basis.values.abs().max()]
-    for _ in range(2):
-        block = _beside(block, basis)
-        block = torch.linalg.qr(block).Q
-    return block
-
-
-def _beside(block: Tensor, basis: _Basis) -> Tensor:
-    """The part orthogonal to the basis; twice, as the first pass leaves what its own rounding made."""
-    for _ in range(2):
-        block = block - basis.vectors @ (basis.vectors.mT @ block)
-    return block
