@@ -68,10 +68,12 @@ class Spectrum:
         """The `count` largest eigenvalues alone, and what belongs to them."""
         if count == len(self.eigenvalues):
             return self
+        vectors = None if self.eigenvectors is None else self.eigenvectors[:, :count]
         return replace(
             self,
             eigenvalues=self.eigenvalues[:count],
-            eigenvectors=None if self.eigenvectors is None else self.eigenvectors[:, :count],
+            eigenvectors=vectors,
+            orthogonality=None if vectors is None else orthogonality(vectors),
             residuals=None if self.residuals is None else self.residuals[:count],
             clusters=_cut(self.clusters, count),
         )
@@ -114,7 +116,7 @@ def of_pairs(values: Tensor, vectors: Tensor, images: Tensor, k: int | None = No
     settle(vectors, groups, images)
     whole = Pairs(values, _residuals(values, vectors, images), groups, orthogonality(vectors))
     found = Spectrum(values, vectors, whole.residuals, groups, rounding, whole.orthogonality, whole)
-    return found if k == len(values) else replace(found.leading(k), orthogonality=orthogonality(vectors[:, :k]))
+    return found.leading(k)
 
 
 def _cut(groups: tuple[slice, ...], k: int) -> tuple[slice, ...]:

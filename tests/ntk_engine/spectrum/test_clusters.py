@@ -199,3 +199,6 @@ def test_orthogonality_is_the_distance_of_the_gram_matrix_from_one() -> None:
     found = spectrum.eigh(circle(48))
     assert found.orthogonality == orthogonality(found.eigenvectors)
     assert found.orthogonality < 48 * EPS * 10
+    some = found.leading(3)
+    assert some.eigenvectors is not None
+    assert some.orthogonality == orthogonality(some.eigenvectors) < found.orthogonality
