@@ -100,7 +100,8 @@ class TrainPoints:
         errors = torch.full_like(reach, bounds.rounding(len(u)))
         bound = bounds.mean_bound(fitted, moved, reach, errors, shared.c.abs(), shared.c_error).amax()
         mean = self.start + u @ (fitted[:, None] * shared.c)
-        bound = bound + _EPS * mean.abs().amax()
+        # At t = 0 it is f_0 itself.
+        bound = bound + _EPS * mean.abs().amax() if t > 0 else torch.zeros_like(bound)
         if shared.prior is None or shared.scales is None:
             return _moments(mean, None, None, bound, None)
         scaled = u * values
@@ -140,7 +141,8 @@ class TestPoints:
         reach, moved = self.reach, shared.moved(shared.gain, t, values, self.reach)
         bound = bounds.mean_bound(values, moved, reach, self.b_error, shared.c.abs(), shared.c_error)
         mean = self.start + self.b @ (values[:, None] * shared.c)
-        total = bound.amax() + _EPS * mean.abs().amax()
+        # At t = 0 it is f_0 itself.
+        total = bound.amax() + _EPS * mean.abs().amax() if t > 0 else torch.zeros_like(bound.amax())
         if shared.prior is None or shared.scales is None or self.prior is None or self.between is None:
             return _moments(mean, None, None, total, None)
         scaled = self.b * values

@@ -195,6 +195,18 @@ def test_the_expected_cost_falls_and_ends_at_the_null_space() -> None:
     torch.testing.assert_close(costs[-1], last)
 
 
+@pytest.mark.parametrize("dynamics", [Flow(), GradientDescent(0.1, 0.9)])
+def test_means_are_f_0_at_first_and_known_exactly(dynamics: Dynamics) -> None:
+    ntk, nngp, y = case()
+    start = Start(y.flip(0), y[:TEST])
+    at = next(iter(gaussian(ntk, nngp, y, [0.0], dynamics=dynamics, start=start, ridge=0.3)))
+    for part, first in zip(at, start, strict=True):
+        assert part is not None
+        assert first is not None
+        assert torch.equal(part.mean, first)
+        assert float(part.mean_bound) == 0.0
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 @pytest.mark.parametrize("t", [2000.0, 1e9, INF])
 def test_what_diverges_is_no_nan(t: float, momentum: float) -> None:

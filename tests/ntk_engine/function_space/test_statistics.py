@@ -68,6 +68,20 @@ def test_accuracy_by_the_largest_output_and_by_sign() -> None:
     assert accuracy(mean.expand(4, 3, 2), mean).tolist() == [1.0] * 4
 
 
+@pytest.mark.parametrize("level", [1e-20, 1e-3, 49.99999, 50.0, 50.0000001, 99.9, 99.999999, 99.9999999999])
+def test_percentiles_far_out_are_within_their_bound(level: float) -> None:
+    """Of means and variances that do not err: p near 1 would lose the digits of 1 − p, and say nothing of 10⁻²⁰."""
+    mean, variance = torch.tensor([[0.3]], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64)
+    none = torch.tensor(0.0, dtype=torch.float64)
+    found, bound = float(percentiles(mean, variance, [level])), float(percentile_bound(variance, [level], none, none))
+    with mpmath.workdps(50):
+        tail = mpmath.mpf(min(level, 100 - level)) / 100  # 100 − level is exact
+        z = mpmath.findroot(lambda z: mpmath.log(mpmath.ncdf(z)) - mpmath.log(tail), -((-2 * mpmath.log(tail)) ** 0.5))
+        exact = mpmath.mpf(0.3) + (z if level <= 50 else -z) * mpmath.sqrt(2)
+        assert abs(found - exact) <= bound + 2**-52 * 0.3
+    assert bound <= 2**-52 * (4 * abs(float(z)) + 1) * math.sqrt(2) * (1 + 1e-9)
+
+
 def test_bounds_of_what_is_read_off() -> None:
     """Of means and variances that are off by what they may be, either way."""
     generator = torch.Generator().manual_seed(8)
@@ -151,6 +165,9 @@ def test_how_many_points_may_be_judged_otherwise() -> None:
     assert accuracy_bound(mean.expand(3, 4, 3), y, mean.new_tensor(1e-3)).tolist() == [0.5] * 3
     signs = accuracy_bound(torch.tensor([[1e-6], [-1.0]]), torch.ones(2), torch.tensor(1e-3))
     assert float(signs) == 0.5
+    # Where means are certain, as those of t = 0 are, so is what equals 0 or another output.
+    none, zeros = torch.tensor(0.0), torch.zeros(4, 3)
+    assert float(accuracy_bound(zeros, y, none)) == float(accuracy_bound(zeros[:, :1], y[:, :1], none)) == 0.0
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 10])
