@@ -46,7 +46,10 @@ class Decomposition:
     @property
     def values_bound(self) -> Tensor:
         """A bound (a number) on the error of every λ: the norm of all residuals (Hoffman, Wielandt 1953)."""
-        found: Tensor = torch.linalg.vector_norm(self.residuals) + self.null
+        # In units of the largest, as squares alone may leave the numbers.
+        most = self.residuals.amax()
+        unit = most.masked_fill((most == 0.0) | most.isinf(), 1.0)
+        found: Tensor = torch.linalg.vector_norm(self.residuals / unit) * unit + self.null
         return found
 
     def images(self, m: Tensor | Double) -> Tensor:

@@ -54,7 +54,9 @@ class _Seen(NamedTuple):
 
     def last(self, allowed: Tensor, side: int) -> Tensor:
         """The last time, counted from 1, at which the length and `side` times its bound exceed what is allowed (N)."""
-        above = self.lengths > allowed - side * (self.bounds[:, None] + _EPS * allowed)
+        # Without a side no bound counts, be it infinite.
+        off = side * (self.bounds[:, None] + _EPS * allowed) if side else torch.zeros_like(self.lengths)
+        above = self.lengths > allowed - off
         places = torch.arange(1, len(self.times) + 1, device=self.times.device)
         found: Tensor = (above * places[:, None]).amax(dim=0)
         return found

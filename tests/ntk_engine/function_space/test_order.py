@@ -56,3 +56,15 @@ def test_other_dynamics_than_the_flow() -> None:
         g = gaussian(Blocks(KERNEL), None, Y, [0.0], start="zero", covariance="none", **how)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="gradient flow"):
             learning_order(g, Y, [0.5])
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-79, 1e-30, 1e100])
+def test_sizes_of_inputs_are_units_of_time(size: float) -> None:
+    """Without biases times are as 1/size², also where bounds leave the numbers, and nothing is known of a time."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(6, n, dtype=torch.float64, generator=generator) for n in (5, 1))
+    one, other = (of(infinite.kernel(mlp(3, beta=0.0), scale * x).ntk, y) for scale in (1.0, size))
+    expected, found = (next(iter(learning_order(g, y, [0.9]))) for g in (one, other))
+    torch.testing.assert_close(found.points * size**2, expected.points, rtol=1e-10, atol=0)
+    torch.testing.assert_close(found.components * size**2, expected.components, rtol=1e-10, atol=0)
+    assert 0.1 < float(other.eigenvalues_bound) / size**2 / float(one.eigenvalues_bound) < 10
