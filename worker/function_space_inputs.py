@@ -50,7 +50,8 @@ def kernels(spec: FunctionSpaceSpec, context: Context, *, whole: bool) -> dict[s
     Raises LookupError where a dataset or a job is gone.
     """
     if spec.kernels is not None:
-        return {name: _stored(spec.kernels, name, context, whole=whole) for name in spec.needed}
+        jobs = spec.kernels if spec.test is not None else spec.kernels.model_copy(update={"cross": None, "test": None})
+        return {name: _stored(jobs, name, context, whole=whole) for name in spec.needed}
     assert spec.architecture is not None
     return _computed(spec.architecture, spec, context, whole=whole)
 

@@ -87,8 +87,8 @@ def largest(x: Tensor) -> Tensor:
 
 
 def rounding(n: int) -> float:
-    """What a sum of n terms errs by, relative to the sum of their sizes."""
-    return 4 * math.sqrt(n) * _EPS
+    """What a sum of n terms errs by, relative to the sum of their sizes: of few, some roundings of each too."""
+    return 4 * math.sqrt(n + 8) * _EPS
 
 
 def own_errors(found: Decomposition, sizes: Tensor, whole: Tensor) -> Tensor:

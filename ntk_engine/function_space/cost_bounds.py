@@ -96,7 +96,12 @@ def _own_error(shared: Components) -> Tensor:
 
 
 def _prior_error(shared: Components, reach: Tensor, k: int) -> float:
-    """What rounding of S may add to C, reach (N) being of every component's factor in it."""
+    """What rounding of S may add to C, reach (N) being of every component's factor in it.
+
+    On the null space S may be rounding of all of it, which its own size does not tell.
+    """
     if shared.scales is None:
         return 0.0
-    return k / 2 * rounding(len(reach)) * float((reach * shared.scales).square().sum())
+    scales = shared.scales.clone()
+    scales[shared.found.rank :] = scales.amax()
+    return k / 2 * rounding(len(reach)) * float((reach * scales).square().sum())

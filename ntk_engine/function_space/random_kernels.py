@@ -118,7 +118,7 @@ def random_kernels(kernel: Blocks, functions: Iterable[Tensor], counts: Sequence
     n, points = len(kernel.train), len(kernel.train) + (0 if kernel.cross is None else len(kernel.cross))
     sums, stream = _Sum(points, n, kernel.train), iter(functions)
     rest = kernel.train.new_empty(0, points)
-    norms = float(kernel.train.norm()) or 1.0, _operator(kernel.train) or 1.0
+    norms = _frobenius(kernel.train) or 1.0, _operator(kernel.train) or 1.0
     for count in counts:
         while sums.count < count:
             if not len(rest):
@@ -129,8 +129,14 @@ def random_kernels(kernel: Blocks, functions: Iterable[Tensor], counts: Sequence
             sums.add(some)
         found = sums.kernel()
         left = found.train - kernel.train
-        errors = float(left.norm()) / norms[0], _operator(left) / norms[1]
+        errors = _frobenius(left) / norms[0], _operator(left) / norms[1]
         yield RandomKernel(count, found, *errors, _rounded(found.train, errors, norms, count))
+
+
+def _frobenius(k: Tensor) -> float:
+    """By entries over the largest, whose squares do not underflow."""
+    unit = float(k.abs().amax()) or 1.0
+    return float((k / unit).norm()) * unit
 
 
 def _operator(k: Tensor) -> float:
@@ -152,7 +158,7 @@ def _rounded(found: Tensor, errors: tuple[float, float], norms: tuple[float, flo
 
 def expected_error(k: Tensor, functions: int) -> float:
     """The root of the mean square of ‖K_P − K‖_F/‖K‖_F, for P Gaussian functions of covariance K (N×N); 0 of K = 0."""
-    norm = float(k.norm())
+    norm = _frobenius(k)
     found: float = ((1 + (float(k.trace()) / norm) ** 2) / functions) ** 0.5 if norm else 0.0
     return found
 

@@ -9,9 +9,9 @@ A⁻¹ ≥ 0 where Newton's steps end. The errors α q_x/G_xx², Aᵀq = p = |Gy
 Δp + |ΔA|ᵀq), as q ≥ 0, and with the residual of the solution in it nothing of the solver is trusted. γ = 4 √M eps
 stands for roundings of sums of M terms (Higham, Mary 2019). By part x G changes, x the lesser of max m/μ and max |G|m,
 and γ hᵀ|G|h more; by part z A does, the norm of A⁻¹ΔA for vectors in units of μ: Newton's steps from there on come to
-an end for z ≤ ½, within m/(1 − z) (Kantorovich). First orders are multiplied by 1/(1 − x − 2z), and where that is none
-nothing is said: so it is of a singular K without a ridge, N being its rank or more, where μ is rounding of K. The ridge
-that stands for one that is less than rounding is a part of the residual.
+an end for z ≤ ½, within m/(1 − z) (Kantorovich). First orders are multiplied by 1/(1 − x − 2z)², as errors are squares,
+and where that is none nothing is said: so it is of a singular K without a ridge, N being its rank or more, where μ is
+rounding of K. The ridge that stands for one that is less than rounding is a part of the residual.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def _off(k: Tensor, at: Settled, ridge: float) -> _Off:
     turned = 2 * (1.0 - at.part) / own.square()[:, None] * (size * g_off + size.square() * own_off[:, None])
     x = float(torch.minimum((mu / at.mu).max(), (size @ mu).max()) + gamma * (h @ a))
     z = float(((inverse @ (turned @ at.mu)) / at.mu).max())
-    return _Off(gamma, a, h, mu, own_off, turned, inverse, 1.0 / (1.0 - x - 2 * z) if x + 2 * z < 1.0 else math.inf)
+    rest = (1.0 - x - 2 * z) ** -2 if x + 2 * z < 1.0 else math.inf
+    return _Off(gamma, a, h, mu, own_off, turned, inverse, rest)
 
 
 def _power_off(y: Tensor, at: Settled, off: _Off, noise: float) -> Tensor:

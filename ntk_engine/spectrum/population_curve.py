@@ -82,6 +82,9 @@ def population_curve(
         raise ValueError(f"the numbers of training points are from 1 to {m}, not {list(sizes)}")
     if y.ndim != 2 or len(y) != m:
         raise ValueError(f"y has a row for each of {m} points, not {tuple(y.shape)}")
+    # A power of 2, of which squares of G neither overflow nor underflow; errors are of K/δ.
+    unit = 2.0 ** (math.frexp(float(k.diagonal().abs().max()))[1] - 1)
+    k, ridges = k / unit, [ridge / unit for ridge in ridges]
     values = torch.linalg.eigvalsh(k).flip(0) / m
     # It has the same faults to find in the other arguments.
     start = learning_curve(values, y, sizes, ridges, noise=noise).kappa

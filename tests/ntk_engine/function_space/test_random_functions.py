@@ -176,6 +176,15 @@ def test_the_error_is_that_of_wishart_matrices(functions: int) -> None:
     assert error < 0.2 * expected
 
 
+def test_errors_of_small_kernels_are_those_of_large_ones() -> None:
+    """Squares of their entries underflow."""
+    unit, functions = 2.0**-600, torch.randn(5, len(WHOLE), generator=GENERATOR, dtype=torch.float64)
+    pairs = [(KERNEL, functions), (Blocks(*(unit * part for part in KERNEL)), unit**0.5 * functions)]
+    one, other = (next(random_kernels(kernel, iter([some]), [5])) for kernel, some in pairs)
+    assert (one.frobenius, one.operator) == pytest.approx((other.frobenius, other.operator), rel=1e-13)
+    assert expected_error(unit * WHOLE, 5) == pytest.approx(expected_error(WHOLE, 5), rel=1e-14)
+
+
 def test_the_covariance_of_gaussian_functions() -> None:
     """Of all points: the mean of f f' over P is K, entries having the variance (K_ii K_jj + K_ij²)/P."""
     count = 20_000

@@ -8,6 +8,8 @@ import pytest
 import torch
 from mpmath import mpf
 
+from ntk_engine import infinite
+from ntk_engine.architecture import mlp
 from ntk_engine.function_space import Blocks, Dynamics, Flow, Gaussian, GradientDescent, HeldOut, Noise, gaussian
 from ntk_engine.function_space.stopping import Stopping, early_stopping
 from tests.ntk_engine.function_space.exactly import DIGITS, Exact
@@ -159,3 +161,15 @@ def test_they_are_not_idle() -> None:
         found = early_stopping(g, known)
         assert float(found.costs_bound.amax()) <= 1e4 * EPS * float(found.costs.amax())
         assert found.cost_bound <= 1e4 * EPS * found.start
+
+
+def test_what_is_null_space_of_both_kernels_is_rounding() -> None:
+    """Points on a line through 0 without a bias: rank 2, and targets that are in its space, at the end met for good."""
+    x = torch.linspace(-2.0, 3.0, 11, dtype=torch.float64)[:, None] * torch.tensor(
+        [[0.3, -0.7, 0.64]], dtype=torch.float64
+    )
+    y = x.norm(dim=1, keepdim=True)
+    both = infinite.kernel(mlp(3, beta=0.0), x)
+    g = gaussian(Blocks(both.ntk), Blocks(both.nngp), y, [math.inf], covariance="diagonal")
+    found = early_stopping(g, Noise(0.0))
+    assert abs(found.end) <= found.end_bound < 1e-14

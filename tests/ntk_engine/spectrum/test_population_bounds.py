@@ -5,6 +5,8 @@ import pytest
 import torch
 from mpmath import mpf
 
+from ntk_engine import infinite
+from ntk_engine.architecture import mlp
 from ntk_engine.spectrum import population_curve
 from tests.ntk_engine.spectrum.bounded import KERNELS, M, Y
 
@@ -86,3 +88,27 @@ def test_no_kernel() -> None:
     exact = Y.square().sum(dim=1)
     assert bool(((found.points - exact).abs() <= found.points_bound).all())
     assert float(found.points_bound.amax()) <= 10 * EPS * float(exact.amax())
+
+
+@pytest.mark.parametrize("exponent", [-900, -550, 400])
+def test_the_size_of_a_kernel_does_not_matter(exponent: int) -> None:
+    unit = 2.0**exponent
+    for name in ("plain", "steep"):
+        found = population_curve(unit * KERNELS[name], Y, SIZES, [unit * ridge for ridge in RIDGES])
+        for one, other in zip(found, population_curve(KERNELS[name], Y, SIZES, RIDGES), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def test_norms_of_many_sizes_at_all_points() -> None:
+    """Without a ridge y is met with one point left out: (y_x − K_x K⁻¹y)², 1/(K⁻¹)_xx² of (K⁻¹y)_x², at 50 digits."""
+    norms = torch.tensor([1.5e5, 0.1, 1.5e6, 2e-7, 150.0, 1e-4], dtype=torch.float64)
+    x = norms[:, None] * torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    k = infinite.kernel(mlp(2, "erf", beta=0.1), x).ntk
+    y = Y[:6, :1]
+    found = population_curve(k, y, [6], [0.0])
+    with mpmath.workdps(50):
+        inverse = mpmath.inverse(mpmath.matrix(k.tolist()))
+        gained = inverse * mpmath.matrix(y.tolist())
+        for point in range(6):
+            value, bound = float(found.points[0, 0, point]), float(found.points_bound[0, 0, point])
+            assert abs((gained[point] / inverse[point, point]) ** 2 - mpf(value)) <= bound
