@@ -195,6 +195,11 @@ def test_kernels_of_jobs(client: Client) -> None:
     np.testing.assert_allclose(
         by_job.array("components"), client.answer("learning_order", X, Y, **NETWORK).array("components"), rtol=1e-9
     )
+    # A question about the points trained on does not read what is known of others.
+    start = {"type": "given", "train": client.dataset(0 * Y).id}
+    all_jobs = {"train": kernel.id, "cross": client.kernel(NEW, X, **NETWORK).id}
+    again = client.answer({"type": "learning_order", "start": start}, X, Y, kernels=all_jobs)
+    np.testing.assert_array_equal(again.array("points"), by_job.array("points"))
 
 
 @pytest.mark.parametrize(
