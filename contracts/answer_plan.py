@@ -22,6 +22,8 @@ EFFECTIVE = 30.0
 BOUNDS = 64 * 30.0
 # Times that are looked at: 40 a decade of the spectrum's, and those between them.
 TIMES = 1000
+# Of every level, times that are a point's own, and what an exponential takes in flops.
+OWN, EXPONENTIAL = 10, 20.0
 
 
 def plan(spec: "AnswerSpec", sizes: Sizes, limits: Settings) -> Plan:
@@ -38,7 +40,8 @@ def plan(spec: "AnswerSpec", sizes: Sizes, limits: Settings) -> Plan:
         points = n + other
         seconds += pairs_seconds(spec.architecture, points * (points + 1) / 2, sizes.dimension, len(spec.needed))
     if question.type == "learning_order":
-        seconds += len(question.levels) * TIMES * 2.0 * n * n * k * SECONDS_PER_FLOP
+        own = len(question.levels) * OWN * (EXPONENTIAL + 4.0 * k)
+        seconds += (TIMES * 2.0 * k + own) * n * n * SECONDS_PER_FLOP
     elif question.type == "early_stopping":
         bounds = BOUNDS if isinstance(question.dynamics, Descent) else 0.0
         seconds += (TIMES * 2.0 + bounds) * n * n * SECONDS_PER_FLOP

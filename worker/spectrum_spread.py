@@ -74,7 +74,8 @@ class _State:
 
     def iteration(self, top: int) -> Iteration:
         """As the last part left it."""
-        (columns, width), (size, passes, tolerance, *probe) = self._widths, self._numbers
+        columns, width = self._widths
+        size, passes, tolerance, *probe = self._numbers[2:]
         return Iteration(
             top,
             tolerance,
@@ -122,13 +123,12 @@ class _State:
     @property
     def _widths(self) -> tuple[int, int]:
         """Columns of the basis and of the block."""
-        columns, width = self._all(self._stored[NUMBERS])[:2, 0]
-        return int(columns), int(width)
+        return int(self._numbers[0]), int(self._numbers[1])
 
-    @property
+    @cached_property
     def _numbers(self) -> list[float]:
-        """Size, passes and tolerance, and what a probe has."""
-        return [float(number) for number in self._all(self._stored[NUMBERS])[2:, 0]]
+        """These widths; size, passes and tolerance, and what a probe has."""
+        return [float(number) for number in self._all(self._stored[NUMBERS])[:, 0]]
 
     def _tensor(self, name: str) -> Tensor:
         return torch.from_numpy(self._all(self._stored[name])).to(self._context.device)

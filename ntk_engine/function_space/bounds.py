@@ -9,7 +9,7 @@ its rows. Rounding of sums of n terms is counted as 4 √n eps of them, which in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +24,8 @@ Function = Callable[["Tensor"], "Tensor"]
 _EPS = 2.0**-52
 _STEP = 1e-6
 _ROWS = 64
+# At how many times, about, bounds that take long are found.
+_TIMES = 64
 
 
 def moved(found: Decomposition, function: Function, values: Tensor, reach: Tensor, *, convex: bool) -> Tensor:
@@ -84,6 +86,18 @@ def largest(x: Tensor) -> Tensor:
     """The largest size in each column (m) of x (n×m), without a copy of x."""
     low, high = x.amin(dim=0), x.amax(dim=0)
     return torch.maximum(-low, high)
+
+
+def at_some(times: Tensor, bound: Callable[[float], Iterable[float]]) -> Tensor:
+    """Bounds (T×c) at T times, rising, of numbers c that are found at some 64 of these, the first and the last too.
+
+    In between the larger of the neighbours stands for them.
+    """
+    places = torch.arange(len(times), device=times.device)
+    some = torch.unique(torch.cat([places[:: max(len(times) // _TIMES, 1)], places[-1:]]))
+    found = times.new_tensor([list(bound(time)) for time in times[some].tolist()])
+    after = torch.searchsorted(some, places)
+    return torch.maximum(found[after], found[(after - 1).clamp_min(0)])
 
 
 def rounding(n: int) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.function_space.bounds import at_some
 from ntk_engine.function_space.cost_bounds import Doubt
 from ntk_engine.function_space.dynamics import GradientDescent
 
@@ -23,8 +24,6 @@ __all__ = ["CUTS", "CostCurve", "cost_curve"]
 
 # Times a decade, the first steps of a descent, into how many parts what lies between two times is cut and how often.
 _PER_DECADE, _FIRST, _PARTS, CUTS = 40, 256, 16, 9
-# At how many times, about, it is found out how far costs may be off.
-_DOUBTS = 64
 
 
 class CostCurve(NamedTuple):
@@ -87,26 +86,10 @@ def cost_curve(shared: Components, costs: Costs) -> CostCurve:
 
     times = _times(shared)
     found = at(times)
-    bounds = [
-        doubt.bound(cost) for doubt, cost in zip(_doubts(times.tolist(), costs.bound), found.tolist(), strict=True)
-    ]
+    # They take O(N²) each where d_t swings. For the flow, and points held out, they rise with t.
+    doubts = at_some(times, costs.bound).tolist()
+    bounds = [Doubt(*doubt).bound(cost) for doubt, cost in zip(doubts, found.tolist(), strict=True)]
     return CostCurve(times, found, found.new_tensor(bounds), at, costs.bound, shared.dynamics)
-
-
-def _doubts(times: list[float], doubt: CostBound) -> Iterator[Doubt]:
-    """Of some of the times, the first and the last among them, and the larger of those around the others.
-
-    It is found out in O(N²) where d_t swings. For the flow, and points held out, it rises with t.
-    """
-    step = max(len(times) // _DOUBTS, 1)
-    last = doubt(times[0])
-    yield last
-    for i in range(1, len(times), step):
-        end = min(i + step, len(times))
-        here = doubt(times[end - 1])
-        yield from [Doubt(*map(max, last, here))] * (end - 1 - i)
-        yield here
-        last = here
 
 
 def _times(shared: Components) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.function_space.bounds import at_some
 from ntk_engine.function_space.dynamics import Flow
 from ntk_engine.function_space.order_bounds import length_bound, times_bound
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Order", "learning_order"]
 
-# At how many times a decade all points are looked at, and at about how many of these one finds how far off that is.
-_PER_DECADE, _BOUNDS = 40, 64
+# At how many times a decade all points are looked at.
+_PER_DECADE = 40
 # Steps of Newton's method or halvings, of which some five are needed, and widenings of a bound by a factor.
 _STEPS, _WIDENINGS, _FACTOR = 60, 12, 2.0
 _ROUNDINGS = 64
@@ -109,17 +110,7 @@ def _seen(g: Gaussian) -> _Seen:
     count = int((end - first) * _PER_DECADE) + 2
     times = torch.logspace(first, end, count, dtype=values.dtype, device=values.device)
     lengths = [(basis @ (torch.exp(-time * values)[:, None] * shared.c)).norm(dim=1) for time in times]
-    return _Seen(times, torch.stack(lengths), _larger(times, bound))
-
-
-def _larger(grid: Tensor, bound: Callable[[float], Tensor]) -> Tensor:
-    """Of some of the times, the first and the last among them, and the larger of those around the others (T)."""
-    places = torch.arange(len(grid), device=grid.device)
-    step = max(len(grid) // _BOUNDS, 1)
-    some = torch.unique(torch.cat([places[::step], places[-1:]]))
-    found = torch.stack([bound(time) for time in grid[some].tolist()])
-    after = torch.searchsorted(some, places)
-    return torch.maximum(found[after], found[(after - 1).clamp_min(0)])
+    return _Seen(times, torch.stack(lengths), at_some(times, lambda time: [float(bound(time))])[:, 0])
 
 
 def _points(shared: Components, seen: _Seen, wanted: Tensor, share: float) -> tuple[Tensor, Tensor]:

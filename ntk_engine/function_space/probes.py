@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ntk_engine.chance import least_square
+
 if TYPE_CHECKING:
     from ntk_engine.costs import Cost
     from ntk_engine.function_space.blocks import Blocks
@@ -29,7 +31,7 @@ __all__ = ["PROBES", "Probes"]
 
 PROBES = 8
 """c: descents of normal errors, beside that of f."""
-_LEAST = 2 * (math.factorial(PROBES // 2) * 1e-12) ** (2 / PROBES)
+_LEAST = least_square(PROBES)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from ntk_engine.function_space.bounds import rounding
 from ntk_engine.function_space.cost_curve import CUTS, cost_curve
 from ntk_engine.function_space.expected_cost import HeldOut, held_out, noise
-from ntk_engine.function_space.statistics import cost, cost_bound
+from ntk_engine.function_space.statistics import cost, cost_bound, cost_rounding
 from ntk_engine.function_space.stopping_bounds import hull, interval_bound
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def _direct(g: Gaussian, y: Tensor, t: float) -> Known:
     """C at one time, without the cancellation of the quadratic form where f_t is near to y."""
     found, y = g.test_at(t), y.double()
     y = y[:, None] if y.ndim == 1 else y
-    value = float(cost(found.mean, found.variance, y))
-    off = cost_bound(found.mean - y, found.mean_bound, found.covariance_bound)
-    bound = float(off) + rounding(y.numel()) * value
-    return Known(value, math.inf if math.isnan(bound) else bound)
+    value, away = cost(found.mean, found.variance, y), found.mean - y
+    off = cost_bound(away, found.mean_bound, found.covariance_bound)
+    bound = float(off + cost_rounding(value, away, found.mean, squares=True))
+    return Known(float(value), math.inf if math.isnan(bound) else bound)
 
 
 def _bottoms(curve: CostCurve) -> list[tuple[float, float]]:

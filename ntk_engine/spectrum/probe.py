@@ -5,8 +5,8 @@ of it. With y_0 = (I − VVᵀ)G for a normal G (N×b) and y_{j+1} = (I − VV�
 
     μ^j ‖uᵀG‖ ≤ ‖y_j‖
 
-As u does not depend on G, ‖uᵀG‖² is χ² of b degrees of freedom, which is below 2q with a chance of at most
-q^(b/2)/(b/2)!: 10⁻¹² for the q here. In three passes flat spectra lose a factor of two or three, steep ones less.
+As u does not depend on G, ‖uᵀG‖² is χ² of b degrees of freedom, which is too small with a chance of 10⁻¹² (`chance`).
+In three passes flat spectra lose a factor of two or three, steep ones less.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ntk_engine.chance import least_square
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 PASSES = 3
 """j, in the end: each costs as much as one of the iteration."""
-_CHANCE = 1e-12
 # Another one than an iteration begins with, which its V depends on.
 _SEED = 2**61 - 1
 
@@ -56,7 +57,4 @@ def normal(n: int, width: int, like: Tensor) -> Tensor:
 
 def begun(block: Tensor, rounding: float) -> Probe:
     """With y_0 (N×b), to each column of which its norm times `rounding` may have been added."""
-    half = block.shape[1] / 2
-    # Γ(b/2 + 1) is the factorial.
-    least = math.sqrt(2 * math.exp((math.lgamma(half + 1) + math.log(_CHANCE)) / half))
-    return Probe(least - rounding * float(torch.linalg.vector_norm(block)))
+    return Probe(math.sqrt(least_square(block.shape[1])) - rounding * float(torch.linalg.vector_norm(block)))

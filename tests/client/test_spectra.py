@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from client import SpectrumResult
 from ntkd import Client, JobFailed, ProblemError
 
 EPS = np.finfo(float).eps
@@ -24,6 +25,15 @@ def k(client: Client) -> np.ndarray:
     return client.kernel(X, **NETWORK).ntk
 
 
+def with_components(client: Client, asked: dict[str, Any], options: dict[str, Any], *, stored: bool) -> SpectrumResult:
+    """On new points too, of a stored kernel or of none."""
+    if stored:
+        asked["cross"] = client.kernel(NEW, X, **NETWORK).id
+        return client.spectrum(client.kernel(X, **NETWORK), components=asked, **options)
+    asked["at"] = client.dataset(NEW).id
+    return client.spectrum_of(X, components=asked, **options, **NETWORK)
+
+
 def sames(a: np.ndarray, b: np.ndarray, tolerance: float) -> None:
     """Equal but for the sign of each column."""
     np.testing.assert_allclose(a * np.sign((a * b).sum(axis=0)), b, rtol=0, atol=tolerance)
@@ -39,12 +49,7 @@ def test_components(client: Client, k: np.ndarray, centred: bool, top: int | Non
     asked: dict[str, Any] = {"count": 3, "project": {"f": {"dataset": functions.id}, "x": {"dataset": functions.id}}}
     asked["project"]["x"]["array"] = "x"
     options: dict[str, Any] = {"top": top, "vectors": True, "centred": centred}
-    if stored:
-        asked["cross"] = client.kernel(NEW, X, **NETWORK).id
-        found = client.spectrum(client.kernel(X, **NETWORK), components=asked, **options)
-    else:
-        asked["at"] = client.dataset(NEW).id
-        found = client.spectrum_of(X, components=asked, **options, **NETWORK)
+    found = with_components(client, asked, options, stored=stored)
     cross = client.kernel(NEW, X, **NETWORK).ntk
     matrix = h @ k @ h if centred else k
     values, vectors = (part[..., ::-1] for part in np.linalg.eigh(matrix / n))
@@ -85,12 +90,7 @@ def test_every_figure_states_its_error(
     asked: dict[str, Any] = {"count": 3, "project": {"f": {"dataset": functions.id}}}
     options: dict[str, Any] = {"top": top, "vectors": True, "centred": centred, "decay": (1, 4)}
     options |= {} if top else {"ridges": [1e-3, 1.0]}
-    if stored:
-        asked["cross"] = client.kernel(NEW, X, **NETWORK).id
-        found = client.spectrum(client.kernel(X, **NETWORK), components=asked, **options)
-    else:
-        asked["at"] = client.dataset(NEW).id
-        found = client.spectrum_of(X, components=asked, **options, **NETWORK)
+    found = with_components(client, asked, options, stored=stored)
     bounds = {array.name: array.error_bound for array in found.job.arrays}
     # Of a centred matrix the least eigenvalue is 0, and the condition number has no bound.
     unknown = {"condition_number"} if centred and top is None else set()

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from contracts import prediction_plan
 from contracts.canonical import canonical_json
 from contracts.plan import ArrayPlan, Plan, References
 from contracts.predictions import PredictionSpec
 from contracts.problems import ProblemError
 from contracts.settings import MIB, Settings
+from ntk_engine.function_space.probes import PROBES
 
 TRAIN, TEST, WIDE, BARE = "1" * 32, "2" * 32, "3" * 32, "4" * 32
 GRAM, CROSS, INNER, OTHER, PLAIN = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(5))
@@ -180,3 +182,7 @@ def test_momentum_has_its_price() -> None:
 def test_only_kernels_that_are_needed_are_asked_for() -> None:
     assert plan(architecture=None, kernels={"train": GRAM, "cross": CROSS}, start="zero")
     assert plan(architecture=None, kernels={"train": GRAM}, test=None)
+
+
+def test_as_many_probes_are_planned_as_are_followed() -> None:
+    assert prediction_plan.PROBES == PROBES

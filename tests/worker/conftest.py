@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
+import torch
 from celery import Celery
 from sqlalchemy import text
 
@@ -25,12 +28,23 @@ from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries
 from storage.jobs.submission import submit
+from worker.context import Context
 
 ROOT = Path(__file__).parents[2]
 
 
 def unheard(parts: int) -> None:
     """The bell where nobody listens."""
+
+
+@contextmanager
+def context_on(database_url: str, piece_bytes: int = 0, **settings: Any) -> Iterator[Context]:
+    """What parts are computed with in this process, on a database without jobs; pieces are as small as can be."""
+    database = Database(database_url)
+    with database.begin() as write:
+        write.execute(text("TRUNCATE dataset, job CASCADE"))
+    yield Context(Settings(**settings), database, torch.device("cpu"), "test", piece_bytes, unheard)
+    database.dispose()
 
 
 class System:

@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from contracts.kernels import KernelSpec
-from contracts.settings import MIB, Settings
+from contracts.settings import MIB
 from ntk_engine import finite
 from ntk_engine.architecture import parse
 from storage import arrays
-from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker.context import Context
 from worker.runner import serve
 
@@ -27,10 +26,9 @@ NETWORK = ["dense", {"type": "residual", "layers": ["erf", "dense"]}, "relu", "d
 
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
     # So little memory that the matrix is cut.
-    yield Context(Settings(memory_bytes=8 * MIB), database, torch.device("cpu"), "test", 0, unheard)
-    database.dispose()
+    with context_on(database_url, memory_bytes=8 * MIB) as made:
+        yield made
 
 
 def computed(context: Context, *, cross: bool, **fields: Any) -> tuple[int, dict[str, np.ndarray]]:

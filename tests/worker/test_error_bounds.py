@@ -7,18 +7,16 @@ from uuid import UUID
 import numpy as np
 import pytest
 import torch
-from sqlalchemy import text
 
 from contracts.jobs import Job, State
 from contracts.kernels import KernelSpec
 from contracts.settings import Settings
 from ntk_engine import infinite
 from ntk_engine.architecture import Architecture, mlp, parse
-from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker import runner
 from worker.context import Context
 
@@ -29,11 +27,8 @@ SIDE = 64
 
 @pytest.fixture
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
-    with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job CASCADE"))
-    yield Context(Settings(), database, torch.device("cpu"), "test", 2**20, unheard)
-    database.dispose()
+    with context_on(database_url, 2**20) as made:
+        yield made
 
 
 def submitted(context: Context, limits: Settings, **fields: object) -> UUID:

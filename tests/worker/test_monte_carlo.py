@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from contracts.kernels import KernelSpec
-from contracts.settings import MIB, Settings
+from contracts.settings import MIB
 from ntk_engine import finite
 from ntk_engine.architecture import mlp, parse
-from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker import kernels
 from worker.context import Context
 
@@ -29,10 +28,9 @@ Tiles = dict[tuple[str, int, int], np.ndarray]
 
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
     # So little memory that the matrix is cut.
-    yield Context(Settings(memory_bytes=256 * MIB), database, torch.device("cpu"), "test", 0, unheard)
-    database.dispose()
+    with context_on(database_url, memory_bytes=256 * MIB) as made:
+        yield made
 
 
 def claims(context: Context, *, cross: bool, dtype: str = "float64") -> list[Claim]:

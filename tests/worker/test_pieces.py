@@ -9,17 +9,16 @@ import pytest
 import torch
 
 from contracts.kernels import KernelSpec
-from contracts.settings import MIB, Settings
+from contracts.settings import MIB
 from contracts.tiling import Block
 from ntk_engine.architecture import mlp
 from storage import arrays
 from storage.arrays import TileData
-from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker import analytic, kernels
 from worker.context import Context, find_device, find_piece_bytes
 
@@ -29,9 +28,8 @@ Y = np.random.default_rng(4).normal(size=(900, 6))
 
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
-    yield Context(Settings(), database, torch.device("cpu"), "test", 0, unheard)
-    database.dispose()
+    with context_on(database_url) as made:
+        yield made
 
 
 def claim(context: Context, *, cross: bool) -> Claim:

@@ -7,19 +7,16 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-import torch
-from sqlalchemy import text
 
 from contracts.jobs import State
 from contracts.predictions import PredictionSpec
 from contracts.settings import MIB, Settings
 from storage import arrays
 from storage.arrays import Stored
-from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker import runner
 from worker.context import Context
 
@@ -69,11 +66,8 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[np.ndarray, np.ndarray], float]] = 
 
 @pytest.fixture
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
-    with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job CASCADE"))
-    yield Context(Settings(), database, torch.device("cpu"), "test", 2**20, unheard)
-    database.dispose()
+    with context_on(database_url, 2**20) as made:
+        yield made
 
 
 def dataset(context: Context, letter: str, x: np.ndarray, y: np.ndarray) -> str:

@@ -9,8 +9,6 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-import torch
-from sqlalchemy import text
 
 from contracts.jobs import Job, State
 from contracts.kernels import KernelSpec
@@ -23,7 +21,7 @@ from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
 from storage.jobs.transitions import Claim
-from tests.worker.conftest import unheard
+from tests.worker.conftest import context_on
 from worker import runner
 from worker.context import Context
 from worker.parts import RunPart
@@ -35,11 +33,8 @@ Become = Callable[[RunPart], None]
 
 @pytest.fixture
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
-    with database.begin() as write:
-        write.execute(text("TRUNCATE dataset, job CASCADE"))
-    yield Context(Settings(max_attempts=MOST), database, torch.device("cpu"), "test", 0, unheard)
-    database.dispose()
+    with context_on(database_url, max_attempts=MOST) as made:
+        yield made
 
 
 @pytest.fixture

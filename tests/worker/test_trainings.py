@@ -12,7 +12,6 @@ import torch
 
 from contracts import training_plan, training_prices
 from contracts.jobs import State
-from contracts.settings import Settings
 from contracts.trainings import TrainingSpec
 from ntk_engine import finite
 from ntk_engine.finite import Descent, Ending, Rule, follow
@@ -21,7 +20,7 @@ from storage.database import Database
 from storage.datasets import Description, Rows, store
 from storage.jobs import queries, transitions
 from storage.jobs.submission import submit
-from tests.worker.conftest import System, unheard
+from tests.worker.conftest import System, context_on
 from worker import training_records
 from worker.context import Context
 from worker.runner import run_part
@@ -47,9 +46,8 @@ SPEC = {
 
 @pytest.fixture(scope="module")
 def context(database_url: str) -> Iterator[Context]:
-    database = Database(database_url)
-    yield Context(Settings(), database, torch.device("cpu"), "test", 0, unheard)
-    database.dispose()
+    with context_on(database_url) as made:
+        yield made
 
 
 def dataset(database: Database, y: np.ndarray = Y, identity: str = "1" * 32) -> str:

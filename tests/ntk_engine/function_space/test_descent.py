@@ -23,7 +23,7 @@ from ntk_engine.function_space import (
     probes,
 )
 from ntk_engine.function_space.growth import Contraction, Step, edge
-from ntk_engine.function_space.probes import PROBES, Probes
+from ntk_engine.function_space.probes import Probes
 from ntk_engine.function_space.reached import Here
 from tests.ntk_engine.function_space.exactly import DIGITS, furthest, matrix
 
@@ -321,14 +321,6 @@ def test_probes_are_no_less_than_what_they_stand_for(name: str, momentum: float)
         assert float(exact) <= found.furthest()
         # Σ v² of eight is below 80 deviations² but for a chance of 10⁻¹³; of some hundred values.
         assert found.furthest() <= float(exact) * (80 / probes._LEAST) ** 0.5
-
-
-def test_the_least_that_squares_of_normal_numbers_add_up_to() -> None:
-    """P(Σ v² < q), of the law χ² with eight degrees of freedom."""
-    with mpmath.workdps(DIGITS):
-        chance = mpmath.gammainc(mpf(PROBES) / 2, 0, mpf(probes._LEAST) / 2, regularized=True)
-    assert float(chance) == pytest.approx(1e-12, rel=0.01)
-    assert float(chance) <= 1e-12
 
 
 def test_bounds_hold_where_steps_make_errors_grow() -> None:
