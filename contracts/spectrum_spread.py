@@ -21,10 +21,10 @@ BAND_SECONDS, MOST_BANDS = 1.5, 16
 EXCHANGE_SHARE = 0.25
 # Rows and entries of a tile of what is handed on.
 ROWS, ENTRIES = 4096, 2**18
-BLOCK, VECTORS, IMAGES, SUMS, SQUARES, NUMBERS = (
-    f"iteration_{name}" for name in ("block", "vectors", "images", "sums", "squares", "numbers")
+BLOCK, VECTORS, IMAGES, SUMS, NUMBERS = (
+    f"iteration_{name}" for name in ("block", "vectors", "images", "sums", "numbers")
 )
-SCRATCH = (BLOCK, VECTORS, IMAGES, SUMS, SQUARES, NUMBERS)
+SCRATCH = (BLOCK, VECTORS, IMAGES, SUMS, NUMBERS)
 
 
 def bands(points: int, width: int, columns: int, pass_seconds: float) -> int:
@@ -40,7 +40,6 @@ def arrays(points: int, width: int, columns: int, count: int) -> Iterator[ArrayP
     yield ArrayPlan(VECTORS, (points, columns), "float64", ROWS, columns)
     yield ArrayPlan(IMAGES, (points, columns), "float64", ROWS, columns)
     yield ArrayPlan(SUMS, (count, points, width + 1), "float64", 1, min(points * (width + 1), ENTRIES))
-    yield ArrayPlan(SQUARES, (count,), "float64", 1, 1)
     yield ArrayPlan(NUMBERS, (9,), "float64", 9, 1)
 
 

@@ -1,7 +1,7 @@
 """A spectrum of a job's matrix, and what is certain of it."""
 
 from collections.abc import Callable
-from math import inf, isfinite, log2, sqrt
+from math import log2
 from typing import NamedTuple
 
 import torch
@@ -15,8 +15,6 @@ from worker.context import Context
 from worker.spectrum_matrix import Matrix
 
 _EPS = 2.0**-52
-# Sums of squares that are larger have lost nothing to underflow.
-_LEAST_SQUARES = 1e-280
 
 
 class Found(NamedTuple):
@@ -61,17 +59,17 @@ def top(spec: SpectrumSpec, matrix: Matrix, method: str, context: Context) -> Fo
         centring = Centring(means, means.mean())
     product = multiply if centring is None else spectrum.centred(multiply)
     found = spectrum.top(product, n, spec.top, dtype=torch.float64, device=context.device, probed=True)
-    return of_top(found, matrix, matrix.entries(), matrix.squares(), centring)
+    return of_top(found, matrix, matrix.entries(), centring)
 
 
-def of_top(found: Spectrum, matrix: Matrix, entries: float, squares: float, centring: Centring | None = None) -> Found:
-    """With what errors of the entries, and the sum of their squares, tell of it."""
+def of_top(found: Spectrum, matrix: Matrix, entries: float, centring: Centring | None = None) -> Found:
+    """With what errors of the entries tell of it."""
     assert found.residuals is not None
     off = moved(matrix, entries)
     if centring is not None:
         off += _centring_rounding(float(centring.means.abs().amax()), matrix.points)
     bounds = found.residuals + found.rounding + off
-    certain = spectrum.certain_of_top(found, _norm(squares, matrix.points, centring), off)
+    certain = spectrum.certain_of_top(found, off)
     return Found(found, bounds, bounds, certain, centring)
 
 
@@ -83,15 +81,3 @@ def _centring_rounding(size: float, n: int) -> float:
 def moved(matrix: Matrix, e: float) -> float:
     """What errors e of the matrix' entries may move its eigenvalues over N, in Frobenius norm; inf: nobody knows."""
     return e / (1 - e) * matrix.mean_diagonal() if 0 < e < 1 else e
-
-
-def _norm(squares: float, n: int, centring: Centring | None) -> float:
-    """‖K/N‖ (Frobenius), or ‖HKH/N‖ by ‖HKH‖² = ‖K‖² − 2N‖means‖² + N² mean²; inf where it is not known."""
-    if not (squares > _LEAST_SQUARES and isfinite(squares)):
-        return inf
-    norm = sqrt(squares) / n
-    if centring is None:
-        return norm
-    means = float(torch.linalg.vector_norm(centring.means / norm)) ** 2
-    # The means err by n roundings each, and N‖means‖² is not above ‖K‖².
-    return norm * sqrt(max(0.0, 1 - 2 * means / n + (float(centring.mean) / norm) ** 2) + (4 * n + 8) * _EPS)

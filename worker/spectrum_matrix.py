@@ -33,9 +33,6 @@ class Matrix(Protocol):
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
         """K v (N×b), panel by panel or tile by tile; or what is due to pairs (i, j), i among the rows and j ≥ i."""
 
-    def squares(self) -> float:
-        """Σ K(x, x')² over all pairs that `whole` gave or the last product took, (i, j) and (j, i)."""
-
     def cross(self) -> Tensor:
         """Of the new points (n×N)."""
 
@@ -57,7 +54,7 @@ def matrix_of(spec: SpectrumSpec, context: Context) -> Matrix:
 class _Stored:
     def __init__(self, spec: SpectrumSpec, context: Context) -> None:
         assert spec.kernel is not None
-        self._spec, self._context, self._squares = spec, context, 0.0
+        self._spec, self._context = spec, context
         self._stored = stored_array(spec.kernel, spec.array, context)
 
     @property
@@ -65,21 +62,15 @@ class _Stored:
         return self._stored.plan.rows
 
     def whole(self) -> Tensor:
-        found = tensor(self._stored, self._context)
-        self._squares = _squares(found)
-        return found
+        return tensor(self._stored, self._context)
 
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
-        sums, self._squares = torch.zeros_like(v), 0.0
+        sums = torch.zeros_like(v)
         for some in self._panels(rows or slice(0, self.points)):
             entries = self._block(some, slice(some.start, self.points)).to(v.device, v.dtype)
             sums[some] += entries @ v[some.start :]
             sums[some.stop :] += entries[:, len(entries) :].mT @ v[some]
-            self._squares += 2 * _squares(entries) - _squares(entries[:, : len(entries)])
         return sums
-
-    def squares(self) -> float:
-        return self._squares
 
     def cross(self) -> Tensor:
         return tensor(self._cross(), self._context)
@@ -116,7 +107,7 @@ class _Computed:
         assert spec.dataset is not None
         assert spec.architecture is not None
         self._arch: Architecture = spec.architecture
-        self._spec, self._context, self._bound, self._squares = spec, context, 0.0, 0.0
+        self._spec, self._context, self._bound = spec, context, 0.0
         self._cross_entries: Tensor | float = 0.0
         self._dataset = spec.dataset
         self._product: spectrum.Product | None = None
@@ -134,7 +125,6 @@ class _Computed:
     def whole(self) -> Tensor:
         found = self._kernel(self._x)
         self._bound = found.bounds[self._spec.array]
-        self._squares = _squares(found.arrays[self._spec.array])
         return found.arrays[self._spec.array]
 
     def multiply(self, v: Tensor, rows: slice | None = None) -> Tensor:
@@ -144,11 +134,8 @@ class _Computed:
             name, threads = self._spec.array, torch.get_num_threads()
             self._product = spectrum.product(self._arch, prepared, kernel=name, budget=TILES_BYTES, threads=threads)
         found = self._product(v, rows)
-        self._bound, self._squares = self._product.error_bound, self._product.squares
+        self._bound = self._product.error_bound
         return found
-
-    def squares(self) -> float:
-        return self._squares
 
     def cross(self) -> Tensor:
         asked = self._spec.components
@@ -173,10 +160,6 @@ class _Computed:
 
     def _kernel(self, x: Tensor, other: Tensor | None = None) -> Kernel:
         return infinite.kernel(self._arch, x, other, kernels=(self._spec.array,), threads=torch.get_num_threads())
-
-
-def _squares(k: Tensor) -> float:
-    return float(torch.linalg.vector_norm(k)) ** 2
 
 
 def stored_array(job: UUID, array: str, context: Context) -> Stored:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from contracts.spectra import SpectrumSpec
-from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SQUARES, SUMS, VECTORS
+from contracts.spectrum_spread import BLOCK, ENTRIES, IMAGES, MOST_PASSES, NUMBERS, ROWS, SUMS, VECTORS
 from ntk_engine.spectrum import Centring, Iteration, Probe, Spectrum
 from storage import arrays
 from storage.arrays import ErrorBound, Numbers, Stored, TileData
@@ -29,7 +29,6 @@ def multiply(claim: Claim, context: Context, matrix: Matrix, spec: SpectrumSpec)
     yield None
     row = state.padded(SUMS, product).reshape(1, -1)
     yield from tiles(SUMS, row, (1, ENTRIES), claim.part_spec["band"], latest=True)
-    yield TileData(SQUARES, claim.part_spec["band"], 0, np.array([matrix.squares()]), latest=True)
     yield ErrorBound(SUMS, matrix.entries())
 
 
@@ -62,11 +61,6 @@ class _State:
     def error_bound(self) -> float:
         """The largest of what the bands said of their entries."""
         return self._stored[SUMS].error_bound or 0.0
-
-    @property
-    def squares(self) -> float:
-        """Σ K(x, x')² of all bands."""
-        return float(self._all(self._stored[SQUARES]).sum())
 
     def block(self) -> Tensor:
         """n×b."""
@@ -137,10 +131,10 @@ class _State:
         return arrays.block(self._context.database, stored, slice(0, stored.plan.rows))
 
 
-def seen(claim: Claim, context: Context, spec: SpectrumSpec) -> tuple[float, float, Centring | None]:
-    """The largest of what the bands said of the matrix' entries, the sum of their squares, and what centres it."""
+def seen(claim: Claim, context: Context, spec: SpectrumSpec) -> tuple[float, Centring | None]:
+    """The largest of what the bands said of the matrix' entries, and what centres it."""
     state = _State(claim, context)
-    return state.error_bound, state.squares, state.centring() if spec.centred else None
+    return state.error_bound, state.centring() if spec.centred else None
 
 
 def _centred(v: Tensor, spec: SpectrumSpec) -> Tensor:

@@ -62,17 +62,13 @@ class Basis:
 
         rest: what none of those of C is above, in units of K here.
         """
-        (n, m), eps = self.vectors.shape, torch.finfo(self.vectors.dtype).eps
-        rests, omega = self.rests(m), orthogonality(self.vectors)
-        captured = torch.cat([self.values, 2**0.5 * torch.linalg.vector_norm(rests, dim=0)])
+        n, m = self.vectors.shape
+        moved = 10 * orthogonality(self.vectors) * float(self.values.abs().max()) + math.sqrt(m) * self.rounding
         return Beneath(
             later=self.values[k:] * unit,
-            couplings=torch.linalg.qr(rests[:, k:], mode="r").R * unit,
-            captured=float(torch.linalg.vector_norm(captured)) * unit,
-            slack=10 * omega + (8 * math.sqrt(m) + 4) * n * eps,
-            rounding=math.sqrt(m) * self.rounding * unit,
-            all_there_is=m == n,
-            rest=rest * unit,
+            couplings=torch.linalg.qr(self.rests(m)[:, k:], mode="r").R * unit,
+            rounding=moved * unit,
+            rest=-math.inf if m == n else rest * unit,
         )
 
 

@@ -95,8 +95,8 @@ def residual_bounds(found: Spectrum, errors: Tensor) -> Tensor:
     return (whole.residuals + rounding).clamp_max(longer * most)
 
 
-def certain_of_top(found: Spectrum, norm: float, moved: float = 0.0) -> Certain:
-    """Of the leading pairs that `top` found, where ‖K/N‖ (Frobenius) tells what is beneath them; inf: unknown.
+def certain_of_top(found: Spectrum, moved: float = 0.0) -> Certain:
+    """Of the leading pairs that `top` found, where it `probed` what is beneath them.
 
     With R = (K/N)V − VΛ and Q the orthonormal factor of V, ‖(K/N)Q − QΛ‖ ≤ ‖R‖ + 2ω‖K/N‖, ω = ‖VᵀV − I‖, and leaving
     this out of K/N moves eigenvalues by no more than √2 times it. Then they are Λ's, and others not above
@@ -113,4 +113,4 @@ def certain_of_top(found: Spectrum, norm: float, moved: float = 0.0) -> Certain:
     omega = whole.orthogonality + gamma(n + 1, u) * len(whole.values)
     error = math.sqrt(2) * (off + 2 * omega) * unit + moved
     errors = torch.full_like(whole.values, error)
-    return Certain(whole.values, errors, whole.clusters, beneath.ceiling(norm) + error)
+    return Certain(whole.values, errors, whole.clusters, beneath.ceiling + error)

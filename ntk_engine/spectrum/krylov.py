@@ -76,7 +76,7 @@ def top(
     latter is called once a pass, with b of about max(16, 1.25 k), on `device` and in `dtype`. Stops when every residual
     is at most `tolerance` (1e-12; 1e-5 in float32) of the largest eigenvalue's magnitude, those of the k-th's whole
     cluster included where a block sees it. Holds two n×m bases, m ≤ max(128, 3b). probed: three passes
-    more say what is beneath (`probe`), without which the norm of K alone can tell. Raises
+    more say what is beneath (`probe`), without which nothing is known of it. Raises
     ValueError for a k outside 1 … n or entries that are not finite, and NotConvergedError after `max_passes`.
     """
     if isinstance(matrix, torch.Tensor):

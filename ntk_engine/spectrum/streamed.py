@@ -33,8 +33,6 @@ class Product:
         self._rows, self._local = rows, threading.local()
         # Panels of equal size: of few pairs those without a closed form are integrated one by one.
         self._size = math.ceil(len(self._rows) / math.ceil(len(self._rows) / side))
-        self.squares = 0.0
-        """Σ K(x, x')² over the pairs of the last product, (i, j) and (j, i)."""
 
     @property
     def error_bound(self) -> float:
@@ -46,25 +44,23 @@ class Product:
 
         The parts of some rows, and of all others, add up to it.
         """
-        sums, n, self.squares = torch.zeros_like(v), len(self._rows), 0.0
+        sums, n = torch.zeros_like(v), len(self._rows)
         some = slice(0, n) if rows is None else rows
         tiles = blocks(n, n, self._size, gram=True, width=2 * self._size, rows=some)
         with ThreadPoolExecutor(self._threads) as pool:
             # A panel at a time: what tiles give waits for its turn to be added.
             for _, panel in itertools.groupby(tiles, key=lambda at: at.rows.start):
-                for at, across, down, squares in pool.map(lambda at: self._multiplied(at, v), panel):
-                    self.squares += squares if down is None else 2 * squares
+                for at, across, down in pool.map(lambda at: self._multiplied(at, v), panel):
                     sums[at.rows] += across
                     if down is not None:
                         sums[at.columns] += down
         return sums
 
-    def _multiplied(self, at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None, float]:
+    def _multiplied(self, at: Block, v: Tensor) -> tuple[Block, Tensor, Tensor | None]:
         work, name = self._local.__dict__.setdefault("work", Workspace()), self._kernel
         whole = infinite.tile(self._arch, self._rows, self._rows, at, work, kernels=(name,))
         tile = whole.arrays[name].to(v.dtype)
-        squares = float(torch.linalg.vector_norm(tile)) ** 2
-        return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows], squares
+        return at, tile @ v[at.columns], None if at.diagonal else tile.mT @ v[at.rows]
 
 
 def product(

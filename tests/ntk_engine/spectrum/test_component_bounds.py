@@ -63,11 +63,9 @@ def dense(name: str, device: str) -> Case:
 
 def leading(name: str, device: str, *, count: int = 3, tolerance: float | None = None) -> Case:
     k = MATRICES[name].to(device)
-    found = spectrum.top(k, count, tolerance=tolerance)
+    found = spectrum.top(k, count, tolerance=tolerance, probed=True)
     assert found.residuals is not None
-    unit = float(k.abs().max())
-    norm = float(torch.linalg.matrix_norm(k / unit)) * unit / len(k)
-    certain, residuals = spectrum.certain_of_top(found, norm), found.residuals + found.rounding
+    certain, residuals = spectrum.certain_of_top(found), found.residuals + found.rounding
     return Case(k, found, certain, residuals, spectrum.vector_errors(found, certain, residuals), exact(name))
 
 
@@ -126,16 +124,17 @@ def test_what_cannot_be_told_apart_has_no_bound() -> None:
 @pytest.mark.parametrize("tolerance", [1e-12, 1e-3, 0.1])
 @pytest.mark.parametrize("seed", range(2))
 def test_what_is_beneath_an_unfinished_iteration(tolerance: float, seed: int, device: str) -> None:
-    """Some columns of forty, left before they have all of the matrix: its norm says what they lack."""
+    """Some columns of forty, left before they have all of the matrix: a probe says what they lack."""
     values = [2.0**-i for i in range(40)] if seed % 2 else [1.0 / (1 + i) ** 3 for i in range(40)]
     basis = torch.linalg.qr(draw(40, 40, seed=seed)).Q
     k = 40 * (basis * torch.tensor(values, dtype=torch.float64)) @ basis.mT
     k = ((k + k.mT) / 2).to(device)
-    found = spectrum.top(k, 2, tolerance=tolerance, seed=seed)
+    found = spectrum.top(k, 2, tolerance=tolerance, seed=seed, probed=True)
     assert found.beneath is not None
-    assert found.beneath.all_there_is == (tolerance == 1e-12)
-    assert (float(found.beneath.couplings.abs().amax()) > 1e-5) != found.beneath.all_there_is
-    certain = spectrum.certain_of_top(found, float(torch.linalg.matrix_norm(k / 40)))
+    all_there_is = found.beneath.rest == -math.inf
+    assert all_there_is == (tolerance == 1e-12)
+    assert (float(found.beneath.couplings.abs().amax()) > 1e-5) != all_there_is
+    certain = spectrum.certain_of_top(found)
     twin = Exact.of(k.cpu())
     true = twin.values
     m = len(certain.values)
@@ -149,7 +148,7 @@ def test_what_is_beneath_an_unfinished_iteration(tolerance: float, seed: int, de
         at = next(at for at in certain.clusters if at.start <= i < at.stop)
         v = column(found.eigenvectors[:, i].cpu())
         assert bound == math.inf or mpmath.norm(v - twin.nearest(at, v)) <= bound
-    nothing = spectrum.certain_of_top(replace(found, beneath=replace(found.beneath, all_there_is=False)), math.inf)
+    nothing = spectrum.certain_of_top(replace(found, beneath=replace(found.beneath, rest=math.inf)))
     assert nothing.ceiling == math.inf
     assert float(nothing.gaps().amax()) == -math.inf
 
@@ -162,53 +161,23 @@ def test_the_ceiling_is_above_what_is_beneath(seed: int) -> None:
     values, turn = torch.linalg.eigh(a[:5, :5])
     e = a[5:, :5] @ turn
     rest = torch.cat([torch.cat([values[:4].diag(), e[:, :4].mT], dim=1), torch.cat([e[:, :4], a[5:, 5:]], dim=1)])
-    captured = math.sqrt(float(values.square().sum() + 2 * e.square().sum()))
-    known = Beneath(values[:4].flip(0), e[:, :4].flip(1), captured, 1e-14, 0.0, all_there_is=False)
-    largest, norm = float(torch.linalg.eigvalsh(rest)[-1]), float(torch.linalg.matrix_norm(a))
-    assert float(values[3]) < largest <= known.ceiling(norm)
-    assert known.ceiling(math.inf) == math.inf
-    # Whoever knows C's own largest eigenvalue need not know the norm.
-    probed = replace(known, rest=float(torch.linalg.eigvalsh(a[5:, 5:])[-1]))
-    assert largest <= probed.ceiling(norm) * (1 + 1e-14)
-    assert probed.ceiling(norm) == probed.ceiling(math.inf) < known.ceiling(norm)
-    assert replace(known, rounding=0.5).ceiling(norm) == known.ceiling(norm) + 0.5
+    largest, own = (float(torch.linalg.eigvalsh(some)[-1]) for some in (rest, a[5:, 5:]))
+    known = Beneath(values[:4].flip(0), e[:, :4].flip(1), 0.0, own)
+    assert float(values[3]) < largest <= known.ceiling * (1 + 1e-14)
+    assert replace(known, rounding=0.5).ceiling == known.ceiling + 0.5
+    assert replace(known, rest=math.inf).ceiling == math.inf
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-200, 1e200])
 def test_the_ceiling_of_one_and_one_is_their_eigenvalue(unit: float) -> None:
     """[[2, 1], [1, 3/2]] beneath a pair of 5: (7 + √17)/4; the least Ritz value may be the one that is coupled."""
     one, none = torch.ones(1, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
-    captured, norm = math.sqrt(25 + 4 + 2) * unit, math.sqrt(25 + 4 + 2 + 2.25) * unit
-    known = Beneath(2 * unit * one, unit * one[:, None], captured, 0.0, 0.0, all_there_is=False)
-    assert known.ceiling(norm) / unit == pytest.approx((7 + math.sqrt(17)) / 4, rel=1e-14)
-    alone = Beneath(none, none.reshape(0, 0), 4 * unit, 0.0, 0.0, all_there_is=False)
-    assert alone.ceiling(5 * unit) == pytest.approx(3 * unit, rel=1e-14)
-    assert Beneath(2 * one, 0 * one[:, None], 4.0, 0.0, 0.0, all_there_is=True).ceiling(math.inf) == 2.0
+    known = Beneath(2 * unit * one, unit * one[:, None], 0.0, 1.5 * unit)
+    assert known.ceiling / unit == pytest.approx((7 + math.sqrt(17)) / 4, rel=1e-14)
+    assert Beneath(none, none.reshape(0, 0), 0.0, 3 * unit).ceiling == pytest.approx(3 * unit, rel=1e-14)
+    assert Beneath(2 * one, 0 * one[:, None], 0.0, -math.inf).ceiling == 2.0
     below = torch.cat([4 * one, one]), torch.cat([0 * one, one])[None]
-    assert Beneath(*below, 5.0, 0.0, 0.0, all_there_is=False).ceiling(5.0) == pytest.approx(4.0, rel=1e-14)
-
-
-def test_a_large_matrix_is_known_by_its_norm(device: str) -> None:
-    """128 columns of 400: the first eigenvalues of i^(−2) are above all that are not seen, Σ_{i>128} i^(−4) ≈ 4e-4²."""
-    values = torch.arange(1, 401, dtype=torch.float64) ** -2.0
-    basis = torch.linalg.qr(draw(400, 400, seed=5)).Q
-    k = (400 * (basis * values) @ basis.mT).to(device)
-    k = (k + k.mT) / 2
-    found = spectrum.top(k, 10)
-    assert found.beneath is not None
-    assert not found.beneath.all_there_is
-    certain = spectrum.certain_of_top(found, float(torch.linalg.matrix_norm(k / 400)))
-    assert values[10] <= certain.ceiling <= 1.1 * values[10]
-    errors = spectrum.vector_errors(found, certain, found.residuals + found.rounding)
-    other = spectrum.eigh(k)
-    apart = torch.linalg.vector_norm(found.eigenvectors - other.eigenvectors[:, :10], dim=0)
-    own = spectrum.vector_errors(
-        other,
-        spectrum.certain_of_all(other, spectrum.errors(k, other)),
-        spectrum.residual_bounds(other, spectrum.errors(k, other)),
-    )
-    assert bool((apart <= errors + own[:10]).all())
-    assert float(errors.max()) < 1e-9
+    assert Beneath(*below, 0.0, 0.5).ceiling == pytest.approx(4.0, rel=1e-14)
 
 
 @pytest.mark.parametrize("of", [dense, leading])

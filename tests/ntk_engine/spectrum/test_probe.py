@@ -56,18 +56,18 @@ def test_an_eigenvalue_that_was_missed_is_seen() -> None:
         assert found.probe is not None
         found = found.after(a @ found.block)
     assert found.beneath is not None
-    assert float(values[1]) / N <= found.beneath.ceiling(math.inf) <= 4 * float(values[1]) / N
+    assert float(values[1]) / N <= found.beneath.ceiling <= 4 * float(values[1]) / N
 
 
 def test_all_vectors_of_a_top_are_certain(device: str) -> None:
-    """On a slow spectrum, whose norm alone lets one doubt all but the first few."""
+    """On a slow spectrum, whose tail is long; without a probe none is."""
     values = PLACES**-0.7
     k = (N * with_values(values)).to(device)
-    count, norm = 30, float(torch.linalg.matrix_norm(k)) / N
+    count = 30
 
     def errors(found: Spectrum) -> torch.Tensor:
         assert found.residuals is not None
-        certain = spectrum.certain_of_top(found, norm)
+        certain = spectrum.certain_of_top(found)
         return spectrum.vector_errors(found, certain, found.residuals + found.rounding)
 
     passes: list[int] = []
@@ -82,7 +82,7 @@ def test_all_vectors_of_a_top_are_certain(device: str) -> None:
     found = spectrum.top(product, N, count, **asked, probed=True)
     assert len(passes) == 2 * before + probe.PASSES
     assert torch.equal(plain.eigenvalues, found.eigenvalues)
-    assert int(errors(plain).isfinite().sum()) < 10
+    assert not bool(errors(plain).isfinite().any())
     other = spectrum.eigh(k)
     apart = torch.linalg.vector_norm(found.eigenvectors - other.eigenvectors[:, :count], dim=0)
     bounds = errors(found)
